@@ -1,0 +1,14 @@
+//! The engine: everything that can happen goes in, everything that must be done comes out.
+//!
+//! [`step`] is the only place where choices are made. It reads no clock and does no I/O: time comes in with every
+//! [`Input`], and what must be done goes out as [`Action`]s, in the order in which it must be done.
+
+mod action;
+mod input;
+mod memory;
+mod outbox;
+
+pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};
+pub use input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
+pub use memory::{AccountMemory, Memory, RecordedTrade};
+pub use outbox::Goal;

@@ -1,0 +1,129 @@
+//! A futures contract and the symbol roots by which rules name it.
+
+use jiff::civil::Date;
+
+use super::money::value_of_move;
+use super::{ContractId, Invalid, Money, Noun, Price, TickSize, reads_as_draft};
+
+/// The fields of a [`Contract`], not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractDraft {
+    /// As the gateway spells it, `CON.F.US.MNQ.U25`.
+    pub contract_id: ContractId,
+    /// The gateway's symbol, `F.US.MNQ`.
+    pub symbol_id: String,
+    /// The exchange's name with month and year, `MNQU5`; empty when unknown.
+    pub name: String,
+    /// Smallest price step, in points.
+    pub tick_size: TickSize,
+    /// What one tick is worth, in dollars a contract.
+    pub tick_value: Money,
+    /// Where it is traded, when known.
+    pub exchange: Option<String>,
+    /// The last day it trades, when known.
+    pub expiration: Option<Date>,
+    /// Whether its price may be zero or below.
+    pub allows_negative_price: bool,
+}
+
+/// A contract whose tick can be reckoned with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contract(ContractDraft);
+reads_as_draft!(Contract, ContractDraft);
+
+impl Contract {
+    /// Refuses a tick size or tick value that is not greater than 0.
+    pub fn new(draft: ContractDraft) -> Result<Self, Invalid> {
+        if !draft.tick_size.is_positive() {
+            return Err(Invalid::new(Noun::Contract, "tick_size", draft.tick_size, "must be greater than 0"));
+        }
+        if draft.tick_value <= Money::ZERO {
+            return Err(Invalid::new(Noun::Contract, "tick_value", draft.tick_value, "must be greater than 0"));
+        }
+        Ok(Self(draft))
+    }
+
+    /// What `count` contracts are worth when the price goes from `from` to `to`, in dollars; negative for a fall.
+    pub fn value_between(&self, from: Price, to: Price, count: i64) -> Money {
+        value_of_move(to.nanos().saturating_sub(from.nanos()), self.tick_size, self.tick_value, count)
+    }
+
+    /// The notional of `count` contracts at `price`: count × price × point value, in dollars.
+    pub fn notional(&self, price: Price, count: i64) -> Money {
+        value_of_move(price.nanos(), self.tick_size, self.tick_value, count)
+    }
+
+    /// Whether the price lies on the contract's tick grid.
+    pub fn is_on_tick_grid(&self, price: Price) -> bool {
+        price.nanos() % self.tick_size.nanos() == 0
+    }
+
+    /// The gateway's root of this contract, such as `EP` for the E-mini S&P 500.
+    pub fn gateway_root(&self) -> SymbolRoot<'_> {
+        SymbolRoot::of_contract_id(&self.contract_id)
+    }
+
+    /// The exchange's root, from the contract's name (`ESU5` is `ES`); absent when the name does not carry one.
+    pub fn exchange_root(&self) -> Option<SymbolRoot<'_>> {
+        SymbolRoot::of_contract_name(&self.name)
+    }
+}
+
+/// A symbol root as somebody spells it: the gateway (`EP`), the exchange (`ES`) or a config file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SymbolRoot<'a>(pub &'a str);
+
+/// Gateway roots that differ from the exchange's. Source: the gateway's contract list (`EP` is ES, `ENQ` is NQ, and the
+/// other CME names it inherited from its data vendor).
+const GATEWAY_TO_EXCHANGE: [(&str, &str); 11] = [
+    ("EP", "ES"),
+    ("ENQ", "NQ"),
+    ("CLE", "CL"),
+    ("GCE", "GC"),
+    ("SIE", "SI"),
+    ("NGE", "NG"),
+    ("EU6", "6E"),
+    ("JY6", "6J"),
+    ("BP6", "6B"),
+    ("DA6", "6A"),
+    ("CA6", "6C"),
+];
+
+impl<'a> SymbolRoot<'a> {
+    /// The fourth part of a contract id; the whole id when it has another form.
+    pub fn of_contract_id(id: &'a ContractId) -> Self {
+        let mut parts = id.as_str().split('.');
+        match (parts.next(), parts.nth(2)) {
+            (Some("CON"), Some(root)) if !root.is_empty() => Self(root),
+            _ => Self(id.as_str()),
+        }
+    }
+
+    /// The root in an exchange's contract name: what stands before the month letter and the year digits.
+    pub fn of_contract_name(name: &'a str) -> Option<Self> {
+        let without_year = name.trim_end_matches(|character: char| character.is_ascii_digit());
+        if without_year.len() == name.len() {
+            return None;
+        }
+        let root = without_year.strip_suffix(|month: char| "FGHJKMNQUVXZ".contains(month))?;
+        (!root.is_empty()).then_some(Self(root))
+    }
+
+    fn in_the_exchange_spelling(self) -> Self {
+        GATEWAY_TO_EXCHANGE
+            .iter()
+            .find(|(gateway, _)| gateway.eq_ignore_ascii_case(self.0))
+            .map_or(self, |(_, exchange)| Self(exchange))
+    }
+}
+
+/// Whether a root in a config file names the product of this contract.
+///
+/// `ES` matches the exchange's root and the gateway's `EP`; an unknown root matches as it is spelled; `MES` is not `ES`.
+/// `contract` may be absent when the gateway has not told us yet: then only the id speaks.
+pub fn same_product(configured: SymbolRoot<'_>, id: &ContractId, contract: Option<&Contract>) -> bool {
+    let wanted = configured.in_the_exchange_spelling();
+    let named = contract.and_then(Contract::exchange_root);
+    let spelled = SymbolRoot::of_contract_id(id).in_the_exchange_spelling();
+    named.unwrap_or(spelled).0.eq_ignore_ascii_case(wanted.0) || spelled.0.eq_ignore_ascii_case(wanted.0)
+}
