@@ -6,9 +6,8 @@
 mod action;
 mod input;
 mod memory;
-mod outbox;
 
+pub use crate::rules::Goal;
 pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};
 pub use input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
 pub use memory::{AccountMemory, Memory, RecordedTrade};
-pub use outbox::Goal;
