@@ -1,7 +1,7 @@
 //! RULE-001 `max_contracts`: no more than so many contracts in the account.
 
 use super::{Breach, Goal, LockTerm, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
-use crate::model::{ContractId, EnforcementAction, PositionType, RuleId};
+use crate::model::{ContractId, EnforcementAction, RuleId};
 use crate::state::{AccountView, Book};
 
 const KEY: &str = "max_contracts";
@@ -181,7 +181,7 @@ impl CountType {
 /// A position whose direction nobody knows offsets nothing: it counts in full.
 fn sizes_of_unknown_direction(book: &Book) -> i64 {
     book.positions()
-        .filter(|position| !matches!(position.position_type, PositionType::Long | PositionType::Short))
+        .filter(|position| !position.has_known_direction())
         .map(|position| position.size)
         .sum()
 }

@@ -25,8 +25,14 @@ pub struct Market {
     pub(crate) watched: bool,
     /// Whether it was told that quotes are old.
     pub(crate) told_stale: bool,
-    /// When the gateway may be asked again to describe the contract; absent while an answer is awaited.
-    pub(crate) describe_at: Option<Timestamp>,
+    /// Whether the gateway was asked to describe the contract.
+    pub(crate) asked_to_describe: bool,
+    /// When it is asked again after it did not.
+    pub(crate) describe_again_at: Option<Timestamp>,
+    /// Holders of whom it was told that their position cannot be priced.
+    pub(crate) told_unpriced: BTreeSet<AccountId>,
+    /// Holders of whom it was told that their P&L is beyond belief.
+    pub(crate) told_extreme: BTreeSet<AccountId>,
 }
 
 impl Markets {
@@ -85,6 +91,7 @@ impl Market {
     }
 
     pub(crate) fn describe(&mut self, contract: Contract) {
+        self.describe_again_at = None;
         self.contract = Some(contract);
     }
 
@@ -105,6 +112,8 @@ impl Market {
             self.holders.insert(account_id);
         } else {
             self.holders.remove(&account_id);
+            self.told_unpriced.remove(&account_id);
+            self.told_extreme.remove(&account_id);
         }
     }
 }

@@ -83,6 +83,11 @@ impl Session {
         self.trades.get(&trade_id)
     }
 
+    /// The day's trades, once it is over.
+    pub(crate) fn into_trades(self) -> BTreeMap<TradeId, Trade> {
+        self.trades
+    }
+
     /// Takes over what the database remembers of the day.
     pub(crate) fn remember(&mut self, realized_pnl: Money) {
         self.remembered_pnl = realized_pnl;
