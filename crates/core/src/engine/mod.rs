@@ -6,6 +6,7 @@
 mod action;
 mod config;
 mod desk;
+mod durable;
 mod enforce;
 mod input;
 mod memory;
