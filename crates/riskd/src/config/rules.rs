@@ -22,21 +22,30 @@ pub struct RiskConfig<R> {
     pub ignored_sections: Vec<String>,
 }
 
-/// How much is logged, in v1's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// How much is logged, in v1's words, in any case of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoggingLevel {
     /// Everything.
-    #[serde(rename = "DEBUG", alias = "debug", alias = "Debug")]
     Debug,
     /// What happens.
-    #[serde(rename = "INFO", alias = "info", alias = "Info")]
     Info,
     /// What should not happen.
-    #[serde(rename = "WARNING", alias = "warning", alias = "Warning", alias = "WARN", alias = "warn")]
     Warning,
     /// What must not happen.
-    #[serde(rename = "ERROR", alias = "error", alias = "Error", alias = "CRITICAL")]
     Error,
+}
+
+impl<'de> Deserialize<'de> for LoggingLevel {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.to_ascii_uppercase().as_str() {
+            "DEBUG" => Ok(Self::Debug),
+            "INFO" => Ok(Self::Info),
+            "WARNING" | "WARN" => Ok(Self::Warning),
+            "ERROR" | "CRITICAL" => Ok(Self::Error),
+            _ => Err(serde::de::Error::unknown_variant(&text, &["DEBUG", "INFO", "WARNING", "ERROR"])),
+        }
+    }
 }
 
 /// Keys of v1's documents that hold no rule.
