@@ -5,12 +5,9 @@ mod database;
 mod gateway;
 mod rules;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use riskd::config::{
-    ConfigError, ConfigFolder, LoggingConfig, LoggingLevel, RiskConfig, load_accounts, load_risk_config,
-};
+use riskd::config::{ConfigError, ConfigFolder, LoggingConfig, LoggingLevel, load_accounts, load_rules};
 use tempfile::TempDir;
 
 /// A folder `config/` with one file in it.
@@ -88,11 +85,10 @@ fn the_example_files_are_valid_and_say_the_defaults() {
     let accounts = load_accounts(&folder).unwrap();
     assert_eq!(accounts.len(), 1);
     assert_eq!(LoggingConfig::load(&folder).unwrap(), LoggingConfig::default());
-    type AnyRules = BTreeMap<String, serde_json::Value>;
-    let rules: RiskConfig<AnyRules> = load_risk_config(&folder, None, &rules::KNOWN).unwrap().unwrap();
-    assert!(rules.ignored_sections.is_empty() && !rules.strict_mode);
-    let names: Vec<&str> = rules.rules.keys().map(String::as_str).collect();
-    assert_eq!(names, ["daily_realized_loss", "daily_unrealized_loss", "max_contracts"]);
+    let rules = load_rules(&folder, None).unwrap().unwrap();
+    assert!(rules.ignored_sections.is_empty() && !rules.set.strict_mode() && rules.set.unavailable().is_empty());
+    let keys: Vec<&str> = rules.set.rules().map(|rule| rule.key()).collect();
+    assert_eq!(keys, ["max_contracts", "daily_realized_loss", "daily_unrealized_loss"]);
     let text = std::fs::read_to_string(root.join("config/gateway.yaml")).unwrap();
     assert!(text.contains("toponefutures, tx3funding."), "the list of firms is there");
 }
