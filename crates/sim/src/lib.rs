@@ -1,1 +1,3 @@
-//! placeholder
+//! A simulated ProjectX Gateway: an exchange, and the server that speaks the gateway's protocol in front of it.
+
+pub mod exchange;
