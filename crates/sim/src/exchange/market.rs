@@ -143,6 +143,14 @@ impl BarSpan {
         })
     }
 
+    /// Whether trades can still be added to this bar, the newest one.
+    pub(crate) fn is_partial(self, bar: &Bar, now: Timestamp) -> bool {
+        match self {
+            Self::Trades(trades) => bar.volume < trades,
+            Self::Seconds(_) | Self::Months(_) => self.bar_of(0, bar.at).0 == self.bar_of(0, now).0,
+        }
+    }
+
     /// Which bar a trade belongs to, and when that bar begins.
     fn bar_of(self, number: i64, at: Timestamp) -> (i64, Timestamp) {
         match self {

@@ -26,7 +26,6 @@ pub use self::contracts::{Listing, contract_id, listings};
 use self::holding::Holding;
 use self::market::{Market, Spread};
 pub use self::market::{Bar, BarSpan};
-pub(crate) use self::records::{opposite, sign};
 pub use self::records::{
     AccountRecord, Bracket, ExchangeEvent, OrderChange, OrderRecord, OrderStatus, OrderTicket, PositionRecord,
     QuoteRecord, TradeRecord,

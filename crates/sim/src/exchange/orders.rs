@@ -30,6 +30,10 @@ impl Exchange {
         }
         self.events.push(ExchangeEvent::Order(order.clone()));
         self.alive.insert(id, order);
+        if let Some(linked) = ticket.linked_order_id.and_then(|id| self.alive.get_mut(&id)) {
+            linked.linked_order_id = Some(id);
+            self.events.push(ExchangeEvent::Order(linked.clone()));
+        }
         self.suspend_brackets(id, &ticket, &listing, now);
         self.try_fill(id, Meeting::Arriving, now);
         self.match_woken(&ticket.contract_id, id, now);
@@ -157,6 +161,10 @@ impl Exchange {
         {
             return Err((Rejected, format!("custom tag {tag:?} has been used before")));
         }
+        let links = |id| self.alive.get(&id).is_some_and(|order| order.account_id == ticket.account_id);
+        if !ticket.linked_order_id.is_none_or(links) {
+            return refused(Rejected, "the linked order is not there");
+        }
         let quote = self.quote(&ticket.contract_id).cloned();
         price_from_market(order, ticket, quote.as_ref()).map_err(|reason| (Rejected, reason.to_owned()))?;
         if self.checks_margin && self.margin_after(ticket, listing) {
@@ -250,7 +258,7 @@ pub(super) fn new_order(id: OrderId, ticket: &OrderTicket, now: Timestamp) -> Or
         filled_value_nanos: 0,
         custom_tag: ticket.custom_tag.clone(),
         parent_order_id: None,
-        linked_order_id: None,
+        linked_order_id: ticket.linked_order_id,
         created_at: now,
         updated_at: now,
         reduces_only: false,

@@ -242,6 +242,8 @@ pub struct OrderTicket {
     pub trail_price: Option<Price>,
     /// The placer's own name for it.
     pub custom_tag: Option<String>,
+    /// A living order of the same account that is to be cancelled when this one fills, and the other way round.
+    pub linked_order_id: Option<OrderId>,
     /// A stop that starts to work when this order has filled.
     pub stop_loss: Option<Bracket>,
     /// A limit that starts to work when this order has filled.
@@ -270,6 +272,7 @@ impl OrderTicket {
             stop_price: None,
             trail_price: None,
             custom_tag: None,
+            linked_order_id: None,
             stop_loss: None,
             take_profit: None,
         }

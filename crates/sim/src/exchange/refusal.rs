@@ -1,6 +1,7 @@
-//! Why the exchange says no. The numbers are the gateway's, and mean something else on every endpoint.
+//! Why the exchange says no. The gateway gives each meaning another number on every endpoint.
 
 use riskd_core::model::OrderId;
+use riskd_gateway::protocol::wire::Meaning;
 
 /// Why an order was not taken, with the number of the order where one was recorded all the same.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,32 +18,32 @@ pub struct PlaceRefused {
 /// The kinds of refusal of a new order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlaceRefusal {
-    /// 1
+    /// There is no such account.
     AccountNotFound,
-    /// 2
+    /// The exchange will not have it; the reason says why.
     Rejected,
-    /// 3
+    /// The account's cash does not cover the margin.
     InsufficientFunds,
-    /// 5
+    /// The exchange is shut.
     OutsideTradingHours,
-    /// 8
+    /// There is no such contract.
     ContractNotFound,
-    /// 9
+    /// The contract is not traded now.
     ContractNotActive,
-    /// 10
+    /// The account is not permitted to trade.
     AccountRejected,
 }
 
 /// The kinds of refusal of a change or a cancellation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OrderRefusal {
-    /// 1
+    /// There is no such account.
     #[error("account not found")]
     AccountNotFound,
-    /// 2
+    /// There is no such order that could still fill.
     #[error("order not found")]
     OrderNotFound,
-    /// 3
+    /// The exchange will not have it; the reason says why.
     #[error("order rejected")]
     Rejected,
 }
@@ -50,69 +51,62 @@ pub enum OrderRefusal {
 /// The kinds of refusal of a closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CloseRefusal {
-    /// 1
+    /// There is no such account.
     #[error("account not found")]
     AccountNotFound,
-    /// 2
+    /// Nothing is held in the contract.
     #[error("position not found")]
     PositionNotFound,
-    /// 3
+    /// There is no such contract.
     #[error("contract not found")]
     ContractNotFound,
-    /// 4
+    /// The contract is not traded now.
     #[error("contract not active")]
     ContractNotActive,
-    /// 5, of a part only
+    /// More than is held, or nothing at all.
     #[error("invalid close size")]
     InvalidSize,
-    /// 5 of the whole, 6 of a part
+    /// The exchange will not have it; the reason says why.
     #[error("close rejected")]
     Rejected,
 }
 
 impl PlaceRefusal {
-    /// The gateway's `errorCode` of `Order/place`.
-    pub const fn code(self) -> i32 {
+    /// What the gateway calls it.
+    pub const fn meaning(self) -> Meaning {
         match self {
-            Self::AccountNotFound => 1,
-            Self::Rejected => 2,
-            Self::InsufficientFunds => 3,
-            Self::OutsideTradingHours => 5,
-            Self::ContractNotFound => 8,
-            Self::ContractNotActive => 9,
-            Self::AccountRejected => 10,
+            Self::AccountNotFound => Meaning::AccountNotFound,
+            Self::Rejected => Meaning::Rejected,
+            Self::InsufficientFunds => Meaning::InsufficientFunds,
+            Self::OutsideTradingHours => Meaning::OutsideTradingHours,
+            Self::ContractNotFound => Meaning::ContractNotFound,
+            Self::ContractNotActive => Meaning::ContractNotActive,
+            Self::AccountRejected => Meaning::AccountRejected,
         }
     }
 }
 
 impl OrderRefusal {
-    /// The gateway's `errorCode` of `Order/modify` and `Order/cancel`.
-    pub const fn code(self) -> i32 {
+    /// What the gateway calls it.
+    pub const fn meaning(self) -> Meaning {
         match self {
-            Self::AccountNotFound => 1,
-            Self::OrderNotFound => 2,
-            Self::Rejected => 3,
+            Self::AccountNotFound => Meaning::AccountNotFound,
+            Self::OrderNotFound => Meaning::OrderNotFound,
+            Self::Rejected => Meaning::Rejected,
         }
     }
 }
 
 impl CloseRefusal {
-    /// The gateway's `errorCode` of `Position/closeContract`.
-    pub const fn code(self) -> i32 {
+    /// What the gateway calls it.
+    pub const fn meaning(self) -> Meaning {
         match self {
-            Self::AccountNotFound => 1,
-            Self::PositionNotFound => 2,
-            Self::ContractNotFound => 3,
-            Self::ContractNotActive => 4,
-            Self::InvalidSize | Self::Rejected => 5,
-        }
-    }
-
-    /// The gateway's `errorCode` of `Position/partialCloseContract`, where 5 is the size and the rest moves up by one.
-    pub const fn code_of_part(self) -> i32 {
-        match self {
-            Self::Rejected => 6,
-            other => other.code(),
+            Self::AccountNotFound => Meaning::AccountNotFound,
+            Self::PositionNotFound => Meaning::PositionNotFound,
+            Self::ContractNotFound => Meaning::ContractNotFound,
+            Self::ContractNotActive => Meaning::ContractNotActive,
+            Self::InvalidSize => Meaning::InvalidSize,
+            Self::Rejected => Meaning::Rejected,
         }
     }
 }
