@@ -34,7 +34,13 @@ impl Controls {
     }
 
     /// Bid, ask and last are what is given; whatever this reaches fills.
-    pub fn set_quote(&self, contract_id: &ContractId, bid: Price, ask: Price, last: Price) -> Result<(), UnknownContract> {
+    pub fn set_quote(
+        &self,
+        contract_id: &ContractId,
+        bid: Price,
+        ask: Price,
+        last: Price,
+    ) -> Result<(), UnknownContract> {
         self.with_exchange(|exchange, now| exchange.set_quote(contract_id, bid, ask, last, now))
     }
 
@@ -152,9 +158,7 @@ impl Controls {
     /// Waits until an account holds nothing and has no living order.
     pub async fn until_flat_without_orders(&self, account_id: AccountId) {
         self.until(|controls| {
-            controls.exchange(|exchange| {
-                exchange.is_flat(account_id) && exchange.living_orders(account_id).is_empty()
-            })
+            controls.exchange(|exchange| exchange.is_flat(account_id) && exchange.living_orders(account_id).is_empty())
         })
         .await;
     }
@@ -227,12 +231,8 @@ impl Controls {
 
     /// Sends `GatewayLogout` to everybody on the user hub.
     pub fn send_logout(&self) {
-        let message = HubMessage {
-            hub: Hub::User,
-            event: event::LOGOUT,
-            topic: Topic::Everybody,
-            payload: String::new(),
-        };
+        let message =
+            HubMessage { hub: Hub::User, event: event::LOGOUT, topic: Topic::Everybody, payload: String::new() };
         self.shared.change(|state, _| self.shared.send(state, message));
     }
 

@@ -187,8 +187,7 @@ mod tests {
         assert_eq!(shape(listed), r#"[{"size":0}]"#);
         let texts = PayloadShape { numbers_as_strings: true, ..PayloadShape::default() };
         assert_eq!(shape(texts), r#"{"id":"7","size":"0"}"#);
-        let broken =
-            PayloadShape { with: vec![("size".to_owned(), "\"many\"".to_owned())], ..PayloadShape::default() };
+        let broken = PayloadShape { with: vec![("size".to_owned(), "\"many\"".to_owned())], ..PayloadShape::default() };
         assert_eq!(shape(broken), r#"{"id":7,"size":"many"}"#);
     }
 }

@@ -9,7 +9,9 @@
 pub mod controls;
 pub mod exchange;
 pub mod faults;
+pub mod feed;
 pub mod server;
+pub mod traders;
 
 pub use controls::Controls;
 pub use server::{Simulator, SimulatorConfig};

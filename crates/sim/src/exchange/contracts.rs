@@ -37,11 +37,7 @@ const CONTRACTS: [Row; 6] = [
     row("MES", "MES", "Micro E-mini S&P 500", 250_000_000, 125, 37, 50),
     row("NQ", "ENQ", "E-mini NASDAQ-100", 250_000_000, 500, 140, 1000),
     row("MNQ", "MNQ", "Micro E-mini NASDAQ-100", 250_000_000, 50, 37, 100),
-    Row {
-        exchange: "NYMEX",
-        may_be_negative: true,
-        ..row("CL", "CLE", "Crude Oil", 10_000_000, 1000, 152, 1000)
-    },
+    Row { exchange: "NYMEX", may_be_negative: true, ..row("CL", "CLE", "Crude Oil", 10_000_000, 1000, 152, 1000) },
     row("RTY", "RTY", "E-mini Russell 2000", 100_000_000, 500, 140, 500),
 ];
 

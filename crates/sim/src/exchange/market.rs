@@ -216,7 +216,10 @@ mod tests {
         let starts: Vec<i64> = minutes.iter().map(|bar| bar.at.as_second()).collect();
         assert_eq!(starts, [180, 60, 0]);
         let first = minutes.last().unwrap();
-        assert_eq!((first.open, first.high, first.low, first.close), (price("10"), price("12"), price("9"), price("9")));
+        assert_eq!(
+            (first.open, first.high, first.low, first.close),
+            (price("10"), price("12"), price("9"), price("9"))
+        );
         assert_eq!(all(BarSpan::from_code(7, 2).unwrap()).len(), 3);
         assert_eq!(all(BarSpan::from_code(6, 1).unwrap())[0].at, Timestamp::UNIX_EPOCH);
         assert_eq!(market.bars(BarSpan::Seconds(60), Timestamp::UNIX_EPOCH, Timestamp::MAX, 1).len(), 1);

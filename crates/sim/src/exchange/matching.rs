@@ -192,7 +192,9 @@ impl Exchange {
     /// Lets the suspended children of a filled order work, priced from its fill and as large as what was filled.
     fn wake_children(&mut self, parent: &OrderRecord, now: Timestamp) {
         let Some(fill_price) = parent.fill_price() else { return };
-        let Some(tick) = self.listings.get(&parent.contract_id).map(|listing| listing.contract.tick_size) else { return };
+        let Some(tick) = self.listings.get(&parent.contract_id).map(|listing| listing.contract.tick_size) else {
+            return;
+        };
         let fill_price = to_grid(fill_price, tick);
         for id in self.children_of(parent.id) {
             let ticks = self.bracket_ticks.remove(&id);
@@ -214,9 +216,8 @@ impl Exchange {
     }
 
     fn children_of(&self, parent_id: OrderId) -> Vec<OrderId> {
-        let is_child = |order: &&OrderRecord| {
-            order.parent_order_id == Some(parent_id) && order.status == OrderStatus::Suspended
-        };
+        let is_child =
+            |order: &&OrderRecord| order.parent_order_id == Some(parent_id) && order.status == OrderStatus::Suspended;
         self.alive.values().filter(is_child).map(|order| order.id).collect()
     }
 

@@ -24,12 +24,13 @@ use riskd_core::model::{AccountId, ContractId, Money, OrderId, PositionId, Price
 use self::closing::Closing;
 pub use self::contracts::{Listing, contract_id, listings};
 use self::holding::Holding;
-use self::market::{Market, Spread};
 pub use self::market::{Bar, BarSpan};
+use self::market::{Market, Spread};
 pub use self::records::{
     AccountRecord, Bracket, ExchangeEvent, OrderChange, OrderRecord, OrderStatus, OrderTicket, PositionRecord,
     QuoteRecord, TradeRecord,
 };
+pub(crate) use self::records::{opposite, sign};
 pub use self::refusal::{CloseRefusal, OrderRefusal, PlaceRefusal, PlaceRefused};
 
 /// How an exchange is set up.
@@ -282,7 +283,9 @@ impl Exchange {
 
     /// Ends the working orders of an account as if their day were over.
     pub fn expire_orders(&mut self, account_id: AccountId, now: Timestamp) {
-        for id in self.alive.values().filter(|order| order.account_id == account_id).map(|order| order.id).collect::<Vec<_>>() {
+        for id in
+            self.alive.values().filter(|order| order.account_id == account_id).map(|order| order.id).collect::<Vec<_>>()
+        {
             self.finish(id, OrderStatus::Expired, now);
         }
     }

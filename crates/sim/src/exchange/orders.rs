@@ -68,9 +68,8 @@ impl Exchange {
             changed.stop_price = Some(trail_price);
             changed.trail_distance = Some(Price::from_nanos((last.nanos() - trail_price.nanos()).abs()));
         }
-        let on_grid = |price: Option<Price>| {
-            price.zip(tick).is_none_or(|(price, tick)| price.nanos() % tick.nanos() == 0)
-        };
+        let on_grid =
+            |price: Option<Price>| price.zip(tick).is_none_or(|(price, tick)| price.nanos() % tick.nanos() == 0);
         let stop_moved = changed.stop_price != order.stop_price && changed.status == OrderStatus::Open;
         let passed = stop_moved && last.is_some_and(|last| stop_is_reached(&changed, last));
         if changed.remaining() <= 0 || passed || !on_grid(changed.limit_price) || !on_grid(changed.stop_price) {
@@ -145,8 +144,7 @@ impl Exchange {
             self.orders_to_reject -= 1;
             return refused(Rejected, "rejected on request");
         }
-        for (name, price) in
-            [("limit", ticket.limit_price), ("stop", ticket.stop_price), ("trail", ticket.trail_price)]
+        for (name, price) in [("limit", ticket.limit_price), ("stop", ticket.stop_price), ("trail", ticket.trail_price)]
         {
             let Some(price) = price else { continue };
             if !listing.contract.is_on_tick_grid(price) {
@@ -185,7 +183,10 @@ impl Exchange {
         let held = self.signed_size(ticket.account_id, &ticket.contract_id);
         let after = (held + (working + ticket.size) * sign(ticket.side)).abs();
         after > held.abs()
-            && self.accounts.get(&ticket.account_id).is_some_and(|account| listing.margin.times(after) > account.balance)
+            && self
+                .accounts
+                .get(&ticket.account_id)
+                .is_some_and(|account| listing.margin.times(after) > account.balance)
     }
 
     /// Puts the bracket's children on the book, suspended until their parent fills.
@@ -205,12 +206,8 @@ impl Exchange {
         let mut children: Vec<OrderRecord> = Vec::new();
         for (ticks, order_type) in wanted.into_iter().flatten() {
             let id = self.take_order_id();
-            let base = OrderTicket::market(
-                ticket.account_id,
-                ticket.contract_id.clone(),
-                opposite(ticket.side),
-                ticket.size,
-            );
+            let base =
+                OrderTicket::market(ticket.account_id, ticket.contract_id.clone(), opposite(ticket.side), ticket.size);
             let mut child = new_order(id, &OrderTicket { order_type, ..base }, now);
             child.status = OrderStatus::Suspended;
             child.parent_order_id = Some(parent_id);

@@ -1,6 +1,8 @@
 //! What the exchange keeps, and what it says when something changes.
 
-use riskd_core::model::{AccountId, ContractId, Money, OrderId, OrderType, PositionId, Price, Side, Timestamp, TradeId};
+use riskd_core::model::{
+    AccountId, ContractId, Money, OrderId, OrderType, PositionId, Price, Side, Timestamp, TradeId,
+};
 
 /// An account on the exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -346,7 +348,9 @@ mod tests {
 
     #[test]
     fn an_average_is_rounded_half_to_even() {
-        for (value, size, expected) in [(10, 4, 2), (14, 4, 4), (-10, 4, -2), (-14, 4, -4), (11, 4, 3), (-11, 4, -3), (9, 3, 3)] {
+        for (value, size, expected) in
+            [(10, 4, 2), (14, 4, 4), (-10, 4, -2), (-14, 4, -4), (11, 4, 3), (-11, 4, -3), (9, 3, 3)]
+        {
             assert_eq!(average(value, size), Price::from_nanos(expected), "{value} / {size}");
         }
     }

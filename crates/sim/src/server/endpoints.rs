@@ -193,7 +193,9 @@ fn search_contracts(exchange: &Exchange, body: &[u8]) -> Answered {
         .collect();
     // What begins with the text comes first, so that ES is found before MES.
     found.sort_by_key(|listing| !listing.contract.name.to_lowercase().starts_with(&text));
-    Ok(success(Contracts { contracts: found.into_iter().take(CONTRACTS_AT_MOST).map(rows::contract).collect::<Vec<_>>() }))
+    Ok(success(Contracts {
+        contracts: found.into_iter().take(CONTRACTS_AT_MOST).map(rows::contract).collect::<Vec<_>>(),
+    }))
 }
 
 fn retrieve_bars(exchange: &Exchange, body: &[u8], now: Timestamp) -> Answered {
@@ -215,10 +217,8 @@ fn retrieve_bars(exchange: &Exchange, body: &[u8], now: Timestamp) -> Answered {
 
 fn place(exchange: &mut Exchange, body: &[u8], now: Timestamp) -> Answered {
     let request: PlaceOrderRequest = read(body)?;
-    let bracket = |bracket: WireBracket| Bracket {
-        ticks: bracket.ticks,
-        order_type: OrderType::from_code(bracket.order_type),
-    };
+    let bracket =
+        |bracket: WireBracket| Bracket { ticks: bracket.ticks, order_type: OrderType::from_code(bracket.order_type) };
     let ticket = OrderTicket {
         account_id: AccountId(request.account_id),
         contract_id: contract_id(&request.contract_id)?,

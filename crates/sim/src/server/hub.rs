@@ -198,8 +198,8 @@ impl Connection {
             self.session = Some(self.shared.change(|state, _| state.open_session(self.hub)));
             return Ok(HANDSHAKE_RESPONSE.to_owned());
         };
-        let message = Message::read(record)
-            .map_err(|error| End::WithWords(write_close(Some(&error.to_string()), false)))?;
+        let message =
+            Message::read(record).map_err(|error| End::WithWords(write_close(Some(&error.to_string()), false)))?;
         match message {
             Message::Invocation { invocation_id, target, arguments } => {
                 let call = read_call(self.hub, &target, arguments.map(|arguments| arguments.get()));

@@ -31,8 +31,8 @@ pub use self::limits::{RateLimit, RequestLimits};
 pub(crate) use self::listener::GatedListener;
 pub(crate) use self::shared::{HubOrder, Shared};
 pub use self::tokens::User;
-pub use self::topics::Topic;
 pub(crate) use self::topics::HubMessage;
+pub use self::topics::Topic;
 use crate::controls::Controls;
 use crate::exchange::ExchangeConfig;
 

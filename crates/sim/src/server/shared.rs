@@ -10,8 +10,8 @@ use riskd_gateway::protocol::frames::write_invocation;
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
-use super::listener::Gate;
 use super::limits::Limiter;
+use super::listener::Gate;
 use super::tokens::Tokens;
 use super::topics::{HubMessage, Topic, messages};
 use super::{Clock, LoggedRequest, SimulatorConfig};

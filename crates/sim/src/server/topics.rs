@@ -47,7 +47,9 @@ impl HubMessage {
                 format!("[{},{}]", serde_json::Value::from(contract_id.as_str()), self.payload)
             }
             Topic::Everybody => "[]".to_owned(),
-            Topic::Accounts | Topic::Orders(_) | Topic::Positions(_) | Topic::Trades(_) => format!("[{}]", self.payload),
+            Topic::Accounts | Topic::Orders(_) | Topic::Positions(_) | Topic::Trades(_) => {
+                format!("[{}]", self.payload)
+            }
         }
     }
 }
@@ -100,7 +102,11 @@ pub(crate) fn read_call(hub: Hub, target: &str, arguments: Option<&str>) -> Call
 }
 
 /// The messages by which an event of the exchange is told, each with its topic.
-pub(crate) fn messages(happened: &ExchangeEvent, exchange: &Exchange, wanted: impl Fn(&Topic) -> bool) -> Vec<HubMessage> {
+pub(crate) fn messages(
+    happened: &ExchangeEvent,
+    exchange: &Exchange,
+    wanted: impl Fn(&Topic) -> bool,
+) -> Vec<HubMessage> {
     let contract = |id: &ContractId| exchange.listing(id).map(|listing| &listing.contract);
     let mut messages = Vec::new();
     let mut tell = |hub, event, topic: Topic, row: &dyn Fn() -> Option<String>| {
@@ -163,7 +169,12 @@ mod tests {
             (Hub::User, "SubscribeContractQuotes", contract, Call::Unknown),
             (Hub::User, "Heartbeat", Some("[]"), Call::Unknown),
             (Hub::Market, "SubscribeContractQuotes", contract, Call::Subscribe(Topic::Quotes(contract_id.clone()))),
-            (Hub::Market, "UnsubscribeContractTrades", contract, Call::Unsubscribe(Topic::MarketTrades(contract_id.clone()))),
+            (
+                Hub::Market,
+                "UnsubscribeContractTrades",
+                contract,
+                Call::Unsubscribe(Topic::MarketTrades(contract_id.clone())),
+            ),
             (Hub::Market, "SubscribeContractMarketDepth", contract, Call::Subscribe(Topic::Depth(contract_id))),
             (Hub::Market, "SubscribeContractQuotes", Some("[7]"), Call::Wrong("a contract id is expected")),
         ] {
