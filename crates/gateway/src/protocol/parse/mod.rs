@@ -82,6 +82,28 @@ pub struct RefusedPayload {
     pub payload: String,
 }
 
+impl RefusedPayload {
+    /// Takes the secrets out of the payload. `account_id` is the account it must be about if it does not say.
+    pub fn new(account_id: Option<AccountId>, invalid: Invalid, payload: &str) -> Self {
+        let account_id = match invalid.noun {
+            Noun::Quote | Noun::Contract => None,
+            noun => rows::account_of(noun, payload).or(account_id),
+        };
+        Self { refusal: Refusal { account_id, invalid }, payload: redact(payload) }
+    }
+
+    /// Writes it to the log.
+    pub fn log(&self) {
+        tracing::warn!(
+            noun = %self.refusal.invalid.noun,
+            error = %self.refusal.invalid,
+            account_id = self.refusal.account_id.map(|id| id.0),
+            payload = %self.payload,
+            "a payload failed its checks"
+        );
+    }
+}
+
 /// What a position row says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PositionNews {
@@ -298,13 +320,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn refuse(&mut self, invalid: Invalid, text: &str) {
-        let account_id = match self.noun {
-            Noun::Quote => None,
-            noun => rows::account_of(noun, text).or(self.context.account_id),
-        };
-        let refusal = Refusal { account_id, invalid };
-        self.parsed.events.push(Event::Refused(refusal.clone()));
-        self.parsed.refused.push(RefusedPayload { refusal, payload: redact(text) });
+        let refused = RefusedPayload::new(self.context.account_id, invalid, text);
+        self.parsed.events.push(Event::Refused(refused.refusal.clone()));
+        self.parsed.refused.push(refused);
     }
 }
 
