@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use riskd_core::model::{AccountId, DailyUnrealizedPnl, Noun, Order, OrderState, Position};
 use rusqlite::params;
 
-use super::{Reader, failed, text_after};
+use super::{Reader, text_after};
 use crate::error::StoreError;
 use crate::tables::{Rows, daily_unrealized_pnl, exists, orders, positions};
 use crate::timestamp::{self, first_text, text_range, utc_date};
@@ -169,7 +169,7 @@ impl Reader {
                     })?
                     .collect::<rusqlite::Result<Vec<_>>>()
             };
-            run().map_err(failed("read the execution times"))
+            run().map_err(StoreError::sqlite("read the execution times"))
         })
     }
 
@@ -199,7 +199,7 @@ impl Reader {
                 }
                 Ok(())
             };
-            run().map_err(failed("read the execution times"))
+            run().map_err(StoreError::sqlite("read the execution times"))
         })
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use riskd_core::model::{AccountId, EnforcementId, EnforcementLog, Invalid, Noun, RuleId};
 use rusqlite::{Connection, ToSql};
 
-use super::{Reader, failed};
+use super::Reader;
 use crate::error::StoreError;
 use crate::tables::{Rows, Unreadable, enforcement_log};
 use crate::timestamp::{self, end_text, first_text, nothing_later_below};
@@ -15,7 +15,7 @@ use crate::timestamp::{self, end_text, first_text, nothing_later_below};
 /// Which rows of the log are wanted. The default is all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EnforcementFilter {
-    /// Only those without success: failed, or not confirmed yet.
+    /// Only those without success: or not confirmed yet.
     pub only_failed: bool,
     /// Only those of one rule.
     pub rule_id: Option<RuleId>,
@@ -119,7 +119,7 @@ pub(super) fn last_id(connection: &Connection) -> Result<i64, StoreError> {
         )?;
         Ok(highest.max(given))
     };
-    run().map_err(failed("read the highest number in the enforcement log"))
+    run().map_err(StoreError::sqlite("read the highest number in the enforcement log"))
 }
 
 /// The query for the keys of a page: number and time, late text first.
@@ -156,8 +156,8 @@ fn page(
     before: Option<PageKey>,
     size: usize,
 ) -> Result<Page<EnforcementLog>, StoreError> {
-    let (mut keys, unreadable) =
-        keys(connection, filter, before, size.saturating_add(1)).map_err(failed("read the enforcement log"))?;
+    let (mut keys, unreadable) = keys(connection, filter, before, size.saturating_add(1))
+        .map_err(StoreError::sqlite("read the enforcement log"))?;
     let more = keys.len() > size;
     keys.truncate(size);
     let mut page = Page { rows: Vec::new(), unreadable, next: keys.last().copied().filter(|_| more) };

@@ -17,14 +17,17 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use riskd_core::engine::ResetSchedule;
 use riskd_core::model::{AccountId, Contract, ContractId, DailyPnl, Lockout, Order, Position};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 
 pub use analytics::{ExecutionTimeOfDay, ExecutionTimesOfRule, UnrealizedHistory};
 pub use enforcements::{EnforcementFilter, Page, PageKey};
 pub use memory::Remembered;
 pub use plans::QueryPlan;
 
+use crate::connection::{Database, Mode};
 use crate::error::StoreError;
+use crate::location::Location;
+use crate::schema::VersionRow;
 use crate::tables::session_state::SessionState;
 use crate::tables::trade_history::TradeRow;
 use crate::tables::{
@@ -47,7 +50,7 @@ pub struct ReaderOptions {
 pub struct Reader {
     path: PathBuf,
     negative_price_roots: Arc<[String]>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Database>>,
 }
 
 impl Reader {
@@ -58,7 +61,7 @@ impl Reader {
     /// The file is not there, cannot be read, or is not SQLite.
     pub fn open(path: &Path, options: ReaderOptions) -> Result<Self, StoreError> {
         let reader = Self {
-            path: path.to_owned(),
+            path: Location::new(path).resolve()?.database,
             negative_price_roots: options.negative_price_roots.into(),
             idle: Mutex::new(Vec::new()),
         };
@@ -66,7 +69,7 @@ impl Reader {
         reader.with(|connection| {
             connection
                 .query_row("SELECT COUNT(*) FROM sqlite_master", [], |_| Ok(()))
-                .map_err(failed("open the state database for reading"))
+                .map_err(StoreError::sqlite("open the state database for reading"))
         })?;
         Ok(reader)
     }
@@ -157,7 +160,7 @@ impl Reader {
     }
 
     /// Every attempt at a version of the schema, lowest version first; none in a file without the table.
-    pub fn schema_versions(&self) -> Result<Rows<schema_version::SchemaVersionRow>, StoreError> {
+    pub fn schema_versions(&self) -> Result<Vec<VersionRow>, StoreError> {
         self.with(schema_version::all)
     }
 
@@ -175,7 +178,9 @@ impl Reader {
                     .collect::<rusqlite::Result<Vec<_>>>()
             };
             // What is no number there is reported by the query of its own table.
-            run().map(|found| found.into_iter().flatten().map(AccountId).collect()).map_err(failed("list the accounts"))
+            run()
+                .map(|found| found.into_iter().flatten().map(AccountId).collect())
+                .map_err(StoreError::sqlite("list the accounts"))
         })
     }
 
@@ -188,7 +193,7 @@ impl Reader {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.path).map_err(failed("open the state database for reading"))?,
+            None => connect(&self.path)?,
         };
         let outcome = query(&connection);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,7 +206,7 @@ impl Reader {
     /// Runs several queries that see one and the same state of the file.
     fn with_snapshot<T>(&self, queries: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.with(|connection| {
-            let snapshot = connection.unchecked_transaction().map_err(failed("begin reading"))?;
+            let snapshot = connection.unchecked_transaction().map_err(StoreError::sqlite("begin reading"))?;
             queries(&snapshot)
         })
     }
@@ -226,22 +231,15 @@ pub(crate) fn trades(
     Ok(found)
 }
 
-/// Says what was being done when SQLite refused.
-pub(crate) fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
-    move |source| StoreError::Sqlite { doing, source }
-}
-
 /// A text after every text that begins with this date.
 pub(crate) fn text_after(date: Date) -> String {
     date.tomorrow().unwrap_or(date).to_string()
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    // No URI flag: a path is a plain file name, whatever letters it holds.
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+fn connect(path: &Path) -> Result<Database, StoreError> {
+    let connection = Database::open(path, Mode::ReadOnly)?;
     // Nobody is waited for in WAL mode, except while a log left by a crash is recovered.
-    connection.busy_timeout(Duration::from_secs(2))?;
+    connection.busy_timeout(Duration::from_secs(2)).map_err(StoreError::sqlite("set a busy timeout"))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

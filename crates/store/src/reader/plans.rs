@@ -5,7 +5,7 @@ use riskd_core::model::{AccountId, RuleId};
 use rusqlite::Connection;
 
 use super::enforcements::keys_sql;
-use super::{EnforcementFilter, Reader, analytics, failed, memory};
+use super::{EnforcementFilter, Reader, analytics, memory};
 use crate::error::StoreError;
 use crate::tables::{daily_unrealized_pnl, enforcement_log, exists, orders, positions};
 
@@ -53,7 +53,11 @@ impl Reader {
             let plan = |(query, sql, served_by): (_, String, _)| {
                 Ok(QueryPlan { query, served_by, plan: explain(connection, &sql)? })
             };
-            queries.into_iter().map(plan).collect::<rusqlite::Result<_>>().map_err(failed("explain the queries"))
+            queries
+                .into_iter()
+                .map(plan)
+                .collect::<rusqlite::Result<_>>()
+                .map_err(StoreError::sqlite("explain the queries"))
         })
     }
 }

@@ -129,7 +129,7 @@ impl Table {
             }
             Ok(rows)
         };
-        run().map_err(|source| StoreError::Sqlite { doing: "read the state database", source })
+        run().map_err(StoreError::sqlite(format!("read the table {}", self.name)))
     }
 
     /// Reads one row of a [`Table::select`].
@@ -310,5 +310,5 @@ pub(crate) fn exists(connection: &Connection, table: &str) -> Result<bool, Store
     connection
         .prepare_cached("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1")
         .and_then(|mut statement| statement.exists([table]))
-        .map_err(|source| StoreError::Sqlite { doing: "read the list of tables", source })
+        .map_err(StoreError::sqlite("read the list of tables"))
 }

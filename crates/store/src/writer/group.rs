@@ -1,22 +1,15 @@
 //! One commit: many batches, each atomic by itself.
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use super::apply::apply;
-use super::{Batch, WriteFailure, WriterOptions, tell};
-use crate::error::StoreError;
+use super::{Batch, WriterOptions, tell};
+use crate::error::{EngineError, EngineErrorKind, StoreError};
 use crate::retention::{CleanUpReport, Sweep};
-
-/// A failure that can be told to several submitters.
-#[derive(Debug, Clone)]
-struct Failure {
-    failure: WriteFailure,
-    message: String,
-}
 
 /// Why a whole transaction came to nothing.
 struct Lost {
-    failure: Failure,
+    failure: EngineError,
     /// Whether another attempt right away has a chance: not while somebody holds the file or the disk fails.
     worth_another_try: bool,
 }
@@ -30,7 +23,7 @@ pub(super) fn write(connection: &mut Connection, group: Vec<Batch>, options: &Wr
     match write_together(connection, &group, options) {
         Ok(outcomes) => {
             for (batch, outcome) in group.into_iter().zip(outcomes) {
-                tell(batch.done, outcome.map_err(StoreError::from));
+                tell(batch.done, outcome.map_err(not_written));
             }
         }
         Err(lost) if group.len() == 1 || !lost.worth_another_try => fail_all(group, &lost.failure),
@@ -44,7 +37,7 @@ pub(super) fn step_clean_up(
     sweep: &mut Sweep,
     options: &WriterOptions,
 ) -> Result<Option<CleanUpReport>, StoreError> {
-    let mut step = |connection: &mut Connection| -> Result<Option<CleanUpReport>, Failure> {
+    let mut step = |connection: &mut Connection| -> Result<Option<CleanUpReport>, EngineError> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let report = sweep.step(connection)?;
         commit(connection, options)?;
@@ -52,7 +45,7 @@ pub(super) fn step_clean_up(
     };
     step(connection).map_err(|failure| {
         roll_back(connection);
-        failure.into()
+        not_written(failure)
     })
 }
 
@@ -62,11 +55,11 @@ fn write_one_by_one(connection: &mut Connection, group: Vec<Batch>, options: &Wr
         match write_together(connection, std::slice::from_ref(&batch), options) {
             Ok(outcomes) => {
                 let outcome = outcomes.into_iter().next().unwrap_or(Ok(()));
-                tell(batch.done, outcome.map_err(StoreError::from));
+                tell(batch.done, outcome.map_err(not_written));
             }
             Err(lost) => {
                 let give_up = !lost.worth_another_try;
-                tell(batch.done, Err(lost.failure.clone().into()));
+                tell(batch.done, Err(not_written(lost.failure.clone())));
                 if give_up {
                     fail_all(batches.collect(), &lost.failure);
                     return;
@@ -76,9 +69,9 @@ fn write_one_by_one(connection: &mut Connection, group: Vec<Batch>, options: &Wr
     }
 }
 
-fn fail_all(group: Vec<Batch>, failure: &Failure) {
+fn fail_all(group: Vec<Batch>, failure: &EngineError) {
     for batch in group {
-        tell(batch.done, Err(failure.clone().into()));
+        tell(batch.done, Err(not_written(failure.clone())));
     }
 }
 
@@ -87,8 +80,8 @@ fn write_together(
     connection: &mut Connection,
     group: &[Batch],
     options: &WriterOptions,
-) -> Result<Vec<Result<(), Failure>>, Lost> {
-    let write = |connection: &mut Connection| -> Result<Vec<Result<(), Failure>>, Failure> {
+) -> Result<Vec<Result<(), EngineError>>, Lost> {
+    let write = |connection: &mut Connection| -> Result<Vec<Result<(), EngineError>>, EngineError> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut outcomes = Vec::with_capacity(group.len());
         for batch in group {
@@ -99,7 +92,7 @@ fn write_together(
     };
     write(connection).map_err(|failure| {
         roll_back(connection);
-        let worth_another_try = !matches!(failure.failure, WriteFailure::InUse | WriteFailure::Disk);
+        let worth_another_try = !matches!(failure.kind, EngineErrorKind::Busy | EngineErrorKind::DiskFailure);
         Lost { failure, worth_another_try }
     })
 }
@@ -109,10 +102,10 @@ fn write_batch(
     connection: &Connection,
     batch: &Batch,
     options: &WriterOptions,
-) -> Result<Result<(), Failure>, Failure> {
+) -> Result<Result<(), EngineError>, EngineError> {
     connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
-    let now = (options.clock)();
-    let outcome = batch.writes.iter().try_for_each(|write| apply(connection, write, now).map_err(Failure::from));
+    let now = options.clock.now();
+    let outcome = batch.writes.iter().try_for_each(|write| apply(connection, write, now).map_err(EngineError::from));
     if let Err(failure) = &outcome {
         if connection.is_autocommit() {
             return Err(failure.clone());
@@ -123,11 +116,11 @@ fn write_batch(
     Ok(outcome)
 }
 
-fn commit(connection: &Connection, options: &WriterOptions) -> Result<(), Failure> {
+fn commit(connection: &Connection, options: &WriterOptions) -> Result<(), EngineError> {
     if let Some(gate) = &options.commit_gate {
-        gate().map_err(|message| Failure { failure: WriteFailure::Other, message })?;
+        gate().map_err(|message| EngineError { kind: EngineErrorKind::Other, message })?;
     }
-    connection.execute_batch("COMMIT").map_err(Failure::from)
+    connection.execute_batch("COMMIT").map_err(EngineError::from)
 }
 
 fn roll_back(connection: &Connection) {
@@ -139,22 +132,6 @@ fn roll_back(connection: &Connection) {
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        let failure = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => WriteFailure::DiskFull,
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => WriteFailure::InUse,
-            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => WriteFailure::Disk,
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => WriteFailure::ReadOnly,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => WriteFailure::Damaged,
-            _ => WriteFailure::Other,
-        };
-        Self { failure, message: error.to_string() }
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(Failure { failure, message }: Failure) -> Self {
-        Self::NotWritten { failure, message }
-    }
+fn not_written(source: EngineError) -> StoreError {
+    StoreError::NotWritten { source }
 }

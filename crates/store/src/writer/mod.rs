@@ -21,16 +21,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use riskd_core::engine::Write;
-use rusqlite::{Connection, OpenFlags};
 
-use crate::error::StoreError;
+use crate::connection::{Database, Mode};
+use crate::context::Clock;
+use crate::error::{EngineError, EngineErrorKind, StoreError};
+use crate::location::Location;
 use crate::retention::{CleanUpReport, Retention, Sweep};
 
 /// Commits of batches after which a clean-up gets a turn even though more batches are waiting.
 const GROUPS_BETWEEN_CLEAN_UP_STEPS: u32 = 32;
-
-/// Tells the time. Handed in, because nothing in the store reads a clock.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Asked before every commit; an error makes that commit fail. For tests of what happens when the disk fails or hangs.
 pub type CommitGate = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -57,36 +56,6 @@ impl WriterOptions {
     /// The defaults, with this clock.
     pub fn new(clock: Clock) -> Self {
         Self { queue_capacity: 4096, group_size: 256, busy_timeout: Duration::from_secs(1), clock, commit_gate: None }
-    }
-}
-
-/// Why a batch could not be written, as far as it matters what to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WriteFailure {
-    /// No space left.
-    DiskFull,
-    /// Another process holds the file's write lock.
-    InUse,
-    /// The disk failed.
-    Disk,
-    /// The file may not be written.
-    ReadOnly,
-    /// The file is damaged.
-    Damaged,
-    /// Anything else, such as a value the table refuses.
-    Other,
-}
-
-impl std::fmt::Display for WriteFailure {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::DiskFull => "disk full",
-            Self::InUse => "in use by another process",
-            Self::Disk => "disk error",
-            Self::ReadOnly => "read-only",
-            Self::Damaged => "damaged file",
-            Self::Other => "refused",
-        })
     }
 }
 
@@ -124,8 +93,7 @@ impl Writer {
     ///
     /// The file is not there, cannot be written, or cannot be brought to WAL mode.
     pub fn open(path: &Path, options: WriterOptions) -> Result<Self, StoreError> {
-        let connection = connect(path, &options)
-            .map_err(|source| StoreError::Sqlite { doing: "open the state database for writing", source })?;
+        let connection = connect(path, &options)?;
         let (queue, messages) = sync_channel(options.queue_capacity);
         let (signal, finished) = sync_channel(1);
         let queue_capacity = options.queue_capacity;
@@ -136,10 +104,7 @@ impl Writer {
                 // Nobody may be waiting for it.
                 let _ = signal.send(());
             })
-            .map_err(|source| StoreError::Sqlite {
-                doing: "start the writer's thread",
-                source: rusqlite::Error::ToSqlConversionFailure(Box::new(source)),
-            })?;
+            .map_err(StoreError::io("start the writer's thread for", path))?;
         Ok(Self { queue: Some(queue), queue_capacity, finished: std::sync::Mutex::new(finished), thread: Some(thread) })
     }
 
@@ -233,25 +198,23 @@ impl Drop for Writer {
 }
 
 /// Opens the file for writing, as the writer needs it.
-fn connect(path: &Path, options: &WriterOptions) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(options.busy_timeout)?;
+fn connect(path: &Path, options: &WriterOptions) -> Result<Database, StoreError> {
+    let connection = Database::open(&Location::new(path).resolve()?.database, Mode::ReadWrite)?;
+    connection.busy_timeout(options.busy_timeout).map_err(StoreError::sqlite("set a busy timeout"))?;
     connection.set_prepared_statement_cache_capacity(64);
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    let mode: String = connection.pragma("journal_mode = WAL")?;
     if mode != "wal" {
-        return Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
-            Some(format!("the file stays in journal mode {mode}, not WAL")),
-        ));
+        let message = format!("the file stays in journal mode {mode}");
+        let source = EngineError { kind: EngineErrorKind::ReadOnly, message };
+        return Err(StoreError::Sqlite { action: "turn on the write-ahead log".to_owned(), source });
     }
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::sqlite("make commits durable"))?;
     Ok(connection)
 }
 
 /// The thread.
 struct Loop {
-    connection: Connection,
+    connection: Database,
     options: WriterOptions,
     clean_ups: VecDeque<CleanUp>,
 }
