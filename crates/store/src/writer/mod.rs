@@ -50,12 +50,21 @@ pub struct WriterOptions {
     pub clock: Clock,
     /// Asked before every commit. Default: none.
     pub commit_gate: Option<CommitGate>,
+    /// Pages the file may have; beyond, writes fail as on a full disk. Default: as many as the disk holds.
+    pub most_pages: Option<u32>,
 }
 
 impl WriterOptions {
     /// The defaults, with this clock.
     pub fn new(clock: Clock) -> Self {
-        Self { queue_capacity: 4096, group_size: 256, busy_timeout: Duration::from_secs(1), clock, commit_gate: None }
+        Self {
+            queue_capacity: 4096,
+            group_size: 256,
+            busy_timeout: Duration::from_secs(1),
+            clock,
+            commit_gate: None,
+            most_pages: None,
+        }
     }
 }
 
@@ -209,6 +218,9 @@ fn connect(path: &Path, options: &WriterOptions) -> Result<Database, StoreError>
         return Err(StoreError::Sqlite { action: "turn on the write-ahead log".to_owned(), source });
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(StoreError::sqlite("make commits durable"))?;
+    if let Some(most_pages) = options.most_pages {
+        let _: u32 = connection.pragma(&format!("max_page_count = {most_pages}"))?;
+    }
     Ok(connection)
 }
 
