@@ -6,11 +6,11 @@ use std::ops::Range;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use riskd_core::model::{AccountId, DailyUnrealizedPnl, Noun, Order, OrderState, Position};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{Reader, text_after};
 use crate::error::StoreError;
-use crate::tables::{Rows, daily_unrealized_pnl, exists, orders, positions};
+use crate::tables::{Rows, Unreadable, daily_unrealized_pnl, exists, orders, positions};
 use crate::timestamp::{self, first_text, text_range, utc_date};
 
 /// How long the enforcements of one rule took, from decision to confirmed.
@@ -52,7 +52,9 @@ pub struct UnrealizedHistory {
     pub best: Option<DailyUnrealizedPnl>,
 }
 
-pub(super) const POSITIONS_UPDATED: &str = "WHERE updated_at >= ?1 ORDER BY updated_at DESC";
+/// Keys only: the index holds them, and most rows of the days it must be asked for lie outside the range.
+pub(super) const POSITIONS_UPDATED: &str =
+    "SELECT id, updated_at FROM positions WHERE updated_at >= ?1 ORDER BY updated_at DESC";
 pub(super) const ORDERS_IN_STATE: &str = "WHERE state = ?1 AND account_id = ?2 ORDER BY id";
 pub(super) const EXECUTION_TIMES_EVER: &str =
     "SELECT rule_id, COUNT(execution_time_ms), AVG(execution_time_ms), MIN(execution_time_ms), MAX(execution_time_ms)
@@ -70,15 +72,18 @@ impl Reader {
     /// The file cannot be read. The same goes for every query below.
     pub fn positions_updated_since(&self, since: Timestamp, now: Timestamp) -> Result<Rows<Position>, StoreError> {
         let checks = self.checks(now);
-        let mut found = self
-            .with(|connection| {
-                positions::TABLE.read(connection, POSITIONS_UPDATED, [first_text(since)], |cells| {
-                    positions::from_cells(cells, &checks)
-                })
-            })?
-            .retain(|position| position.updated_at >= since);
-        found.rows.sort_by_key(|position| std::cmp::Reverse((position.updated_at, position.id)));
-        Ok(found)
+        self.with_snapshot(|connection| {
+            let (keys, unreadable) =
+                keys_updated_since(connection, since).map_err(StoreError::sqlite("read the table positions"))?;
+            let mut found = Rows { rows: Vec::with_capacity(keys.len()), unreadable };
+            for (_, id) in keys {
+                let row = positions::TABLE
+                    .read(connection, "WHERE id = ?1", [id], |cells| positions::from_cells(cells, &checks))?;
+                found.rows.extend(row.rows);
+                found.unreadable.extend(row.unreadable);
+            }
+            Ok(found)
+        })
     }
 
     /// Orders of an account that are in the market.
@@ -202,6 +207,29 @@ impl Reader {
             run().map_err(StoreError::sqlite("read the execution times"))
         })
     }
+}
+
+/// Times and numbers of the positions that changed at or after `since`, the latest first, and the rows whose time cannot
+/// be read.
+fn keys_updated_since(
+    connection: &Connection,
+    since: Timestamp,
+) -> rusqlite::Result<(Vec<(Timestamp, i64)>, Vec<Unreadable>)> {
+    let mut statement = connection.prepare_cached(POSITIONS_UPDATED)?;
+    let mut rows = statement.query([first_text(since)])?;
+    let (mut keys, mut unreadable) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let (rowid, text) = (row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default());
+        match timestamp::from_text(text, Noun::Position, "updated_at") {
+            Ok(updated_at) if updated_at >= since => keys.push((updated_at, rowid)),
+            Ok(_) => {}
+            Err(invalid) => {
+                unreadable.push(Unreadable { table: positions::TABLE.name, rowid, account_id: None, invalid });
+            }
+        }
+    }
+    keys.sort_by(|one, other| other.cmp(one));
+    Ok((keys, unreadable))
 }
 
 /// A running mean, least and greatest.

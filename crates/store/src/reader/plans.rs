@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::enforcements::keys_sql;
 use super::{EnforcementFilter, Reader, analytics, memory};
 use crate::error::StoreError;
-use crate::tables::{daily_unrealized_pnl, enforcement_log, exists, orders, positions};
+use crate::tables::{daily_unrealized_pnl, enforcement_log, exists, orders};
 
 /// How SQLite carries out one query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ fn queries() -> Vec<(&'static str, String, &'static [&'static str])> {
         ("enforcements of one rule and account since a time", keys_sql(&everything, true), BY_TIME),
         ("slow enforcements", keys_sql(&slow, false), BY_TIME),
         ("pending enforcements", enforcement_log::TABLE.select(memory::PENDING), BY_SUCCESS),
-        ("positions updated lately", positions::TABLE.select(analytics::POSITIONS_UPDATED), &["idx_positions_updated"]),
+        ("positions updated lately", analytics::POSITIONS_UPDATED.to_owned(), &["idx_positions_updated"]),
         (
             "working orders of an account",
             orders::TABLE.select(analytics::ORDERS_IN_STATE),

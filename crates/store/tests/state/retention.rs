@@ -4,7 +4,6 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use riskd_core::engine::Write;
-use riskd_core::model::*;
 use riskd_store::{CleanUpReport, Retention, StoreError};
 
 use super::support::*;
