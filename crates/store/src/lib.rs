@@ -12,6 +12,7 @@ mod content;
 mod context;
 mod error;
 mod file_lock;
+mod files;
 mod location;
 mod migrate;
 mod open;

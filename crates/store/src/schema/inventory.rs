@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::VERSION_TABLE;
 use super::normalize::{normalized, quoted};
 use crate::StoreError;
 
@@ -12,8 +13,8 @@ use crate::StoreError;
 pub(crate) struct Inventory {
     pub(crate) tables: BTreeMap<String, Table>,
     pub(crate) indexes: BTreeMap<String, Index>,
-    /// Views, triggers and virtual tables: key to what they are and their text.
-    pub(crate) others: BTreeMap<String, (String, String)>,
+    /// Views, triggers and virtual tables.
+    pub(crate) others: BTreeMap<String, Other>,
 }
 
 /// An ordinary table.
@@ -50,6 +51,16 @@ pub(crate) struct Index {
     pub(crate) sql: String,
 }
 
+/// A view, a trigger or a virtual table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Other {
+    /// `view`, `trigger` or `virtual table`.
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) table: String,
+    pub(crate) sql: String,
+}
+
 impl Inventory {
     /// What the database of `connection` holds.
     pub(crate) fn read(connection: &Connection) -> Result<Self, StoreError> {
@@ -67,7 +78,7 @@ impl Inventory {
             let key = name.to_lowercase();
             match kind.as_str() {
                 "table" if normalized(&sql).starts_with("create virtual ") => {
-                    inventory.others.insert(key, ("virtual table".into(), sql));
+                    inventory.others.insert(key, Other { kind: "virtual table".into(), name, table, sql });
                 }
                 "table" => {
                     inventory.tables.insert(key, read_table(connection, name, sql)?);
@@ -78,7 +89,7 @@ impl Inventory {
                 }
                 // A trigger may have the name of a table.
                 _ => {
-                    inventory.others.insert(format!("{kind} {key}"), (kind, sql));
+                    inventory.others.insert(format!("{kind} {key}"), Other { kind, name, table, sql });
                 }
             }
         }
@@ -92,6 +103,21 @@ impl Inventory {
             connection.execute_batch(script).map_err(StoreError::sqlite("run a script of our own"))?;
         }
         Self::read(&connection)
+    }
+
+    /// The same without the table of versions and what hangs on it.
+    pub(crate) fn without_version_table(&self) -> Self {
+        let mut rest = self.clone();
+        rest.tables.remove(VERSION_TABLE);
+        rest.indexes.retain(|_, index| !index.table.eq_ignore_ascii_case(VERSION_TABLE));
+        rest
+    }
+
+    /// The text of every object, in order of their kinds and names.
+    pub(crate) fn definitions(&self) -> impl Iterator<Item = &str> {
+        let tables = self.tables.values().map(|table| table.sql.as_str());
+        let indexes = self.indexes.values().map(|index| index.sql.as_str());
+        tables.chain(indexes).chain(self.others.values().map(|other| other.sql.as_str()))
     }
 
     /// Takes the objects of `other` in.
@@ -116,7 +142,7 @@ impl Inventory {
             return Some(format!("an index on the table {}", index.table));
         }
         let other = self.others.get(&key).or_else(|| self.others.get(&format!("view {key}")))?;
-        Some(format!("a {}", other.0))
+        Some(format!("a {}", other.kind))
     }
 }
 
