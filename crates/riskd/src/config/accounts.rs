@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::checks;
 use super::error::ConfigError;
 use super::folder::ConfigFolder;
+use super::rules::ArmedRules;
 
 /// One account to protect.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,10 +19,21 @@ pub struct AccountConfig {
     pub id: AccountId,
     /// What people call it.
     pub name: String,
-    /// When its trading day turns.
+    /// When its trading day turns, where nothing but `accounts.yaml` speaks of it.
     pub trading_day: TradingDayClock,
     /// Rules of its own instead of `config/risk_config.yaml`.
     pub risk_config: Option<PathBuf>,
+    reset_time: Option<Time>,
+    timezone: Option<TimeZone>,
+}
+
+impl AccountConfig {
+    /// When its trading day turns: as the account says, else as its rules say, else at 17:00 in New York.
+    pub fn trading_day_under(&self, rules: Option<&ArmedRules>) -> TradingDayClock {
+        let reset_time = self.reset_time.or_else(|| rules?.reset_time).unwrap_or_else(five_in_the_afternoon);
+        let timezone = self.timezone.clone().or_else(|| rules?.timezone.clone()).unwrap_or_else(new_york);
+        TradingDayClock::new(reset_time, timezone)
+    }
 }
 
 /// Reads `accounts.yaml` of the folder; no accounts when it is absent.
@@ -50,21 +62,25 @@ struct Section {
     id: i64,
     #[serde(default, deserialize_with = "checks::optional_text")]
     name: Option<String>,
-    #[serde(default = "five_in_the_afternoon", deserialize_with = "checks::wall_clock")]
-    reset_time: Time,
-    #[serde(default = "new_york", deserialize_with = "checks::time_zone")]
-    timezone: TimeZone,
+    #[serde(default, deserialize_with = "checks::optional_wall_clock")]
+    reset_time: Option<Time>,
+    #[serde(default, deserialize_with = "checks::optional_time_zone")]
+    timezone: Option<TimeZone>,
     #[serde(default, deserialize_with = "checks::optional_path")]
     risk_config: Option<PathBuf>,
 }
 
 impl Section {
     fn resolve(self, folder: &ConfigFolder) -> AccountConfig {
+        let reset_time = self.reset_time.unwrap_or_else(five_in_the_afternoon);
+        let timezone = self.timezone.clone().unwrap_or_else(new_york);
         AccountConfig {
             id: AccountId(self.id),
             name: self.name.unwrap_or_else(|| self.id.to_string()),
-            trading_day: TradingDayClock::new(self.reset_time, self.timezone),
+            trading_day: TradingDayClock::new(reset_time, timezone),
             risk_config: self.risk_config.map(|path| folder.resolve(&path)),
+            reset_time: self.reset_time,
+            timezone: self.timezone,
         }
     }
 }

@@ -96,13 +96,39 @@ pub(super) fn wall_clock<'de, D: Deserializer<'de>>(deserializer: D) -> Result<T
 
 /// An IANA time zone, out of the database inside the program.
 pub(super) fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeZone, D::Error> {
-    let name = text(deserializer)?;
-    TimeZone::get(&name).map_err(|_| {
+    find_time_zone(&text(deserializer)?).map_err(Error::custom)
+}
+
+/// A wall-clock time, `HH:MM`, or nothing.
+pub(super) fn optional_wall_clock<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    struct Required(Time);
+    impl<'de> Deserialize<'de> for Required {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            wall_clock(deserializer).map(Self)
+        }
+    }
+    Ok(Option::<Required>::deserialize(deserializer)?.map(|required| required.0))
+}
+
+/// An IANA time zone, or nothing.
+pub(super) fn optional_time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
+    struct Required(TimeZone);
+    impl<'de> Deserialize<'de> for Required {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            time_zone(deserializer).map(Self)
+        }
+    }
+    Ok(Option::<Required>::deserialize(deserializer)?.map(|required| required.0))
+}
+
+/// The time zone of that IANA name, or what is wrong with the name.
+pub(super) fn find_time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| {
         let known: Vec<String> = jiff::tz::db().available().map(|zone| zone.as_str().to_owned()).collect();
-        let nearest = super::error::nearest_known(&name, known.iter().map(String::as_str))
+        let nearest = super::error::nearest_known(name, known.iter().map(String::as_str))
             .filter(|advice| advice.starts_with("did"))
             .unwrap_or_else(|| "such as America/New_York".to_owned());
-        Error::custom(format!("{name:?} is not the name of a time zone; {nearest}"))
+        format!("{name:?} is not the name of a time zone; {nearest}")
     })
 }
 

@@ -38,8 +38,8 @@ pub enum ApiKeySource {
     Default,
 }
 
-/// Firms on the gateway whose names are not their addresses, and the common ones, for did-you-mean.
-/// Source: the gateway's page of connection URLs. A firm not listed here can be spelled out in three URLs.
+/// Firms on the gateway and their domains. Source: the tables in public clients of the gateway, which agree with each
+/// other; its own page now names only the demonstration system. Any other firm can be spelled out in three addresses.
 const FIRMS: [(&str, &str); 14] = [
     ("topstepx", "topstepx.com"),
     ("alphaticks", "alphaticks.projectx.com"),

@@ -23,5 +23,5 @@ pub use error::ConfigError;
 pub use folder::ConfigFolder;
 pub use gateway::{ApiKeySource, GatewayConfig};
 pub use logging::{LogFilesConfig, LoggingConfig};
-pub use rules::{LoggingLevel, RiskConfig, load_risk_config};
+pub use rules::{ArmedRules, LoggingLevel, RiskConfig, load_risk_config, load_rules};
 pub use secret::{API_KEY_CREDENTIAL, API_KEY_VARIABLE, Surroundings};

@@ -131,12 +131,19 @@ impl<'a> NodeReader<'a> {
         }
     }
 
-    /// A group whose keys are all commented out is an empty group.
+    /// A group whose keys are all commented out is an empty group; a list or a single value is none.
     fn give_group<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        match self.node.value {
-            Value::Nothing => visitor.visit_map(Entries { entries: [].iter(), value: None }),
-            _ => self.give(visitor),
-        }
+        let found = match &self.node.value {
+            Value::Nothing => return visitor.visit_map(Entries { entries: [].iter(), value: None }),
+            Value::Map(entries) => return visitor.visit_map(Entries { entries: entries.iter(), value: None }),
+            Value::Bool(value) => Unexpected::Bool(*value),
+            Value::Integer(value) => Unexpected::Signed(*value),
+            Value::BigInteger(value) => Unexpected::Unsigned(*value),
+            Value::Float(value) => Unexpected::Float(*value),
+            Value::Text(value) => Unexpected::Str(value),
+            Value::List(_) => Unexpected::Seq,
+        };
+        Err(ReadError::invalid_type(found, &"a group of keys"))
     }
 
     fn give_choice<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {

@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use riskd_core::rules::{RuleSet, RulesConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use super::checks;
 
 use super::document::{Document, Entry, Node, Value};
 use super::error::{ConfigError, nearest_known};
@@ -22,21 +27,30 @@ pub struct RiskConfig<R> {
     pub ignored_sections: Vec<String>,
 }
 
-/// How much is logged, in v1's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// How much is logged, in v1's words, in any case of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoggingLevel {
     /// Everything.
-    #[serde(rename = "DEBUG", alias = "debug", alias = "Debug")]
     Debug,
     /// What happens.
-    #[serde(rename = "INFO", alias = "info", alias = "Info")]
     Info,
     /// What should not happen.
-    #[serde(rename = "WARNING", alias = "warning", alias = "Warning", alias = "WARN", alias = "warn")]
     Warning,
     /// What must not happen.
-    #[serde(rename = "ERROR", alias = "error", alias = "Error", alias = "CRITICAL")]
     Error,
+}
+
+impl<'de> Deserialize<'de> for LoggingLevel {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.to_ascii_uppercase().as_str() {
+            "DEBUG" => Ok(Self::Debug),
+            "INFO" => Ok(Self::Info),
+            "WARNING" | "WARN" => Ok(Self::Warning),
+            "ERROR" | "CRITICAL" => Ok(Self::Error),
+            _ => Err(serde::de::Error::unknown_variant(&text, &["DEBUG", "INFO", "WARNING", "ERROR"])),
+        }
+    }
 }
 
 /// Keys of v1's documents that hold no rule.
@@ -59,7 +73,46 @@ const SECTIONS_OF_V1: [&str; 16] = [
     "version",
 ];
 
-/// Reads the rules of the folder's `risk_config.yaml`, or of another file. `None` when the file is absent.
+/// The rules of a file, checked and ready to be armed.
+#[derive(Debug, Clone)]
+pub struct ArmedRules {
+    /// Every enabled rule, in strict mode where the file says so.
+    pub set: RuleSet,
+    /// The level of the log, as the file asks for it.
+    pub logging_level: Option<LoggingLevel>,
+    /// Sections of v1 that this program does not read, with their lines.
+    pub ignored_sections: Vec<String>,
+    /// When the trading day turns, where `daily_realized_loss` says so; an account's own config goes first.
+    pub reset_time: Option<Time>,
+    /// The time zone of that, on the same terms.
+    pub timezone: Option<TimeZone>,
+}
+
+/// Reads the rules of the folder's `risk_config.yaml`, or of another file, and checks each option. `None` when the file
+/// is absent: then no rule is armed.
+pub fn load_rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<Option<ArmedRules>, ConfigError> {
+    let file = other_file.map_or_else(|| folder.file("risk_config.yaml"), Path::to_owned);
+    let Some(document) = Document::open(&file)? else { return Ok(None) };
+    let config: RiskConfig<RulesConfig> = read_risk_config(&document, RulesConfig::KEYS)?;
+    let under = if document.root.entries().iter().any(|entry| entry.key == "rules") { "rules." } else { "" };
+    let refuse =
+        |rule: &str, option: &str, problem: String| document.refuse_key(&format!("{under}{rule}.{option}"), problem);
+    let set = config.rules.build().map_err(|error| refuse(error.rule, error.option, error.problem))?;
+    let day = config.rules.daily_realized_loss.as_ref();
+    let timezone = day.and_then(|day| day.timezone.as_deref());
+    let timezone = timezone
+        .map(|name| checks::find_time_zone(name).map_err(|problem| refuse("daily_realized_loss", "timezone", problem)))
+        .transpose()?;
+    Ok(Some(ArmedRules {
+        set: set.with_strict_mode(config.strict_mode),
+        logging_level: config.logging_level,
+        ignored_sections: config.ignored_sections,
+        reset_time: day.and_then(|day| day.reset_time),
+        timezone,
+    }))
+}
+
+/// Reads the document of the folder's `risk_config.yaml`, or of another file. `None` when the file is absent.
 ///
 /// Both dialects load: rules under `rules:`, or at the top level. `known_rules` are the keys that name a rule: a misspelt
 /// one at the top level is told apart from a section of v1 by them.
