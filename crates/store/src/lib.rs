@@ -32,7 +32,8 @@ pub use context::{Clock, Event, Interrupt, Observer, nobody};
 pub use error::{EngineError, EngineErrorKind, FailedMigration, StoreError};
 pub use location::Location;
 pub use migrate::{
-    Faults, MigrateOptions, MigrationReport, OpenOutcome, OwnedDatabase, Step, StepReport, Trigger, migrate, open,
+    Faults, MigrateOptions, MigrationReport, OpenOutcome, OwnedDatabase, SpaceAnswer, Step, StepFault, StepReport,
+    Trigger, migrate, open,
 };
 pub use open::DatabaseKind;
 pub use restore::{RestoreOptions, RestoreReport, restore, rollback};

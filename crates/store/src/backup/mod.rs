@@ -16,7 +16,7 @@ use crate::open::{DatabaseKind, look, refuse};
 use crate::schema::{Inventory, applied_at};
 
 pub(crate) use copy::{Copy, Found, examine, examine_open, prove, write_down};
-pub(crate) use names::{base_name, list, proof_of, prune, stamp};
+pub(crate) use names::{base_name, list, proof_of, prune, remove_leftovers, stamp};
 
 /// Which old backups are deleted. The newest verified one and the newest made before a migration always stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,7 @@ pub fn backup(location: &Location, options: &BackupOptions, observer: Observer<'
 ///
 /// When the folder cannot be read; a folder that does not exist holds none.
 pub fn list_backups(location: &Location) -> Result<Vec<BackupInfo>, StoreError> {
-    names::list(&location.resolve()?)
+    list(&location.resolve()?)
 }
 
 /// The line that says that a backup was made.

@@ -123,7 +123,7 @@ pub(crate) fn prune(
         std::fs::remove_file(&path).map_err(StoreError::io("delete", &path))?;
         observer(Event::BackupPruned(path));
     }
-    remove_leftovers(paths)?;
+    remove_leftovers(&paths.backups, &paths.stem())?;
     if paths.backups.is_dir() { sync_folder(&paths.backups) } else { Ok(()) }
 }
 
@@ -151,10 +151,10 @@ pub(crate) fn partial_path(folder: &Path, base: &str, number: u32) -> PathBuf {
     folder.join(format!(".{base}_{number}.{}.partial", std::process::id()))
 }
 
-/// Deletes what dead processes left half written.
-fn remove_leftovers(paths: &Paths) -> Result<(), StoreError> {
-    let Ok(entries) = std::fs::read_dir(&paths.backups) else { return Ok(()) };
-    let prefix = format!(".{}_", paths.stem());
+/// Deletes what dead processes left half written in a folder.
+pub(crate) fn remove_leftovers(folder: &Path, stem: &str) -> Result<(), StoreError> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    let prefix = format!(".{stem}_");
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str().filter(|name| name.starts_with(&prefix)) else { continue };

@@ -1,15 +1,24 @@
 //! Bringing a database to head, and making a new one.
 
+mod attempts;
+mod change;
+mod failure;
+mod plan;
+mod run;
+mod start;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backup::{BackupInfo, BackupRetention};
-use crate::context::{Clock, Interrupt, Observer};
-use crate::error::StoreError;
+use crate::context::{Clock, Interrupt};
 use crate::file_lock::FileLock;
-use crate::location::Location;
 use crate::schema::Features;
+
+pub(crate) use attempts::{Attempt, Ending, write as write_attempt};
+pub(crate) use plan::Plan;
+pub use start::{migrate, open};
 
 /// A step of a migration, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -81,13 +90,19 @@ pub enum Trigger {
     Automatic,
 }
 
+/// Says at the end of a step whether it shall have failed, and with which words.
+pub type StepFault = Arc<dyn Fn(Step) -> Result<(), String> + Send + Sync>;
+
+/// Answers for the free bytes of the file system that holds a path.
+pub type SpaceAnswer = Arc<dyn Fn(&Path) -> u64 + Send + Sync>;
+
 /// Places where drills and tests make a migration fail.
 #[derive(Clone, Default)]
 pub struct Faults {
     /// Called at the end of each step; an error makes the step fail.
-    pub after_step: Option<Arc<dyn Fn(Step) -> Result<(), String> + Send + Sync>>,
+    pub after_step: Option<StepFault>,
     /// Answers for the free bytes of the file system that holds a path.
-    pub free_bytes: Option<Arc<dyn Fn(&Path) -> u64 + Send + Sync>>,
+    pub free_bytes: Option<SpaceAnswer>,
 }
 
 impl fmt::Debug for Faults {
@@ -206,32 +221,4 @@ impl OwnedDatabase {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// Brings the database to head, makes a new one where there is none, and keeps owning it.
-///
-/// # Errors
-///
-/// Every [`StoreError`] except those of backups and restores; the file is then a whole database of its old version.
-pub fn open(
-    location: &Location,
-    options: &MigrateOptions,
-    observer: Observer<'_>,
-) -> Result<(OwnedDatabase, OpenOutcome), StoreError> {
-    let _ = (location, options, observer);
-    unimplemented!("in work")
-}
-
-/// Brings the database to head. A database at head is left alone, also one that somebody else has open.
-///
-/// # Errors
-///
-/// As [`open`].
-pub fn migrate(
-    location: &Location,
-    options: &MigrateOptions,
-    observer: Observer<'_>,
-) -> Result<OpenOutcome, StoreError> {
-    let _ = (location, options, observer);
-    unimplemented!("in work")
 }

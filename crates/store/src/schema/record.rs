@@ -58,17 +58,17 @@ impl VersionTable {
         let Some(table) = inventory.tables.get(VERSION_TABLE) else {
             return Ok(Self::Absent);
         };
-        let has = |name: &&str| table.column(name).is_some();
+        let has = |name: &str| table.column(name).is_some();
         let read = |columns| {
             read_rows(connection, columns).map_err(StoreError::sqlite(format!("read the table {VERSION_TABLE}")))
         };
-        if EIGHT_COLUMNS.iter().all(|name| has(&name)) {
+        if EIGHT_COLUMNS.iter().all(|name| has(name)) {
             return Ok(Self::Full(read(
                 "version, CAST(applied_at AS TEXT), CAST(description AS TEXT), CAST(migration_script AS TEXT), \
                  CAST(rollback_script AS TEXT), execution_time_ms, success IS 1, CAST(error_message AS TEXT)",
             )?));
         }
-        if table.columns.len() == 2 && has(&"version") && has(&"applied_at") {
+        if table.columns.len() == 2 && has("version") && has("applied_at") {
             return Ok(Self::TwoColumns(read("version, CAST(applied_at AS TEXT), NULL, NULL, NULL, NULL, 1, NULL")?));
         }
         Ok(Self::Other(table.columns.iter().map(|column| column.name.clone()).collect()))
