@@ -133,9 +133,7 @@ fn domain_of(document: &Document, firm: &str) -> Result<&'static str, ConfigErro
         let mut error = document.refuse_key("gateway.firm", format!("{firm:?} is not a firm this program knows"));
         error.advice = nearest_known(firm, FIRMS.iter().map(|(name, _)| *name))
             .map(|advice| advice.replace("known key", "known firm"))
-            .map(|advice| {
-                format!("{advice}; any other firm is spelled out with api_url and hub_url")
-            });
+            .map(|advice| format!("{advice}; any other firm is spelled out with api_url and hub_url"));
         error
     })
 }
