@@ -150,9 +150,9 @@ impl Writer {
         writes: Vec<Write>,
         done: impl FnOnce(Result<(), Unwritten>) + Send + 'static,
     ) -> Result<(), Unwritten> {
-        self.send(Message::Batch(Batch { writes, done: Box::new(done) })).map_err(|(message, error)| match message {
-            Message::Batch(batch) => Unwritten { writes: batch.writes, error },
-            Message::CleanUp(_) => Unwritten { writes: Vec::new(), error },
+        self.send(Message::Batch(Batch { writes, done: Box::new(done) })).map_err(|refused| match *refused {
+            (Message::Batch(batch), error) => Unwritten { writes: batch.writes, error },
+            (Message::CleanUp(_), error) => Unwritten { writes: Vec::new(), error },
         })
     }
 
@@ -184,7 +184,7 @@ impl Writer {
         done: impl FnOnce(Result<CleanUpReport, StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
         let clean_up = Message::CleanUp(CleanUp { sweep: Sweep::new(retention, now), done: Box::new(done) });
-        self.send(clean_up).map_err(|(_, error)| error)
+        self.send(clean_up).map_err(|refused| refused.1)
     }
 
     /// Takes nothing more, and waits until everything submitted is written and every submitter told.
@@ -205,11 +205,13 @@ impl Writer {
         }
     }
 
-    fn send(&self, message: Message) -> Result<(), (Message, StoreError)> {
-        let Some(queue) = self.queue.as_ref() else { return Err((message, StoreError::WriterStopped)) };
-        queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(message) => (message, StoreError::WriterBusy { waiting: self.queue_capacity }),
-            TrySendError::Disconnected(message) => (message, StoreError::WriterStopped),
+    fn send(&self, message: Message) -> Result<(), Box<(Message, StoreError)>> {
+        let Some(queue) = self.queue.as_ref() else { return Err(Box::new((message, StoreError::WriterStopped))) };
+        queue.try_send(message).map_err(|error| {
+            Box::new(match error {
+                TrySendError::Full(message) => (message, StoreError::WriterBusy { waiting: self.queue_capacity }),
+                TrySendError::Disconnected(message) => (message, StoreError::WriterStopped),
+            })
         })
     }
 
