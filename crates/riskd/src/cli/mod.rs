@@ -41,6 +41,7 @@ commands! {
 }
 
 mod failures;
+mod state;
 mod words;
 
 /// Watches a futures account at the broker and flattens, cancels and locks it the moment a risk rule is broken.

@@ -39,7 +39,7 @@ fn pending_enforcements_come_with_their_goal_oldest_first() {
     let goals = [
         Goal::Reduced { targets: vec![(mnq(), 2)] },
         Goal::PositionClosed { contract_id: mnq() },
-        Goal::OrderGone { order_id: OrderId(8) },
+        Goal::Flat { cancel_orders: false },
         Goal::Flat { cancel_orders: true },
     ];
     let logs: Vec<EnforcementLog> = [("03", 11), ("02", 12), ("01", 13), ("04", 14)]
