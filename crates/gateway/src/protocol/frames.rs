@@ -276,6 +276,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    type Chunks = &'static [&'static [u8]];
+
     fn records_of(splitter: &mut RecordSplitter, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, FrameError> {
         let mut records = Vec::new();
         for chunk in chunks {
@@ -286,7 +288,7 @@ mod tests {
 
     #[test]
     fn records_are_cut_whatever_the_frames() {
-        let cases: [(&[&[u8]], &[&[u8]], usize); 6] = [
+        let cases: [(Chunks, Chunks, usize); 6] = [
             (&[b"{}\x1e"], &[b"{}"], 0),
             (&[b"a\x1eb\x1e"], &[b"a", b"b"], 0),
             (&[b"a", b"b\x1ec"], &[b"ab"], 1),
@@ -303,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_record_beyond_the_limit_is_an_error_and_frees_its_memory() {
-        let cases: [(&[&[u8]], bool); 5] = [
+        let cases: [(Chunks, bool); 5] = [
             (&[b"1234\x1e"], true),
             (&[b"12", b"34\x1e"], true),
             (&[b"12345\x1e"], false),
