@@ -186,7 +186,7 @@ impl Trader {
             Act::Buy(size) => ticket(Side::Buy, *size),
             Act::Sell(size) => ticket(Side::Sell, *size),
             Act::BuyOrSell(size) => {
-                let side = if self.chance.next_u32() % 2 == 0 { Side::Buy } else { Side::Sell };
+                let side = if self.chance.next_u32().is_multiple_of(2) { Side::Buy } else { Side::Sell };
                 ticket(side, *size)
             }
             Act::AgainstTheMove(size) => ticket(if moved_nanos > 0 { Side::Sell } else { Side::Buy }, *size),
@@ -344,7 +344,7 @@ pub fn bleeder(account_id: AccountId, contract_id: &ContractId, seed: u64) -> Tr
     Trader::new("bleeder", account_id, contract_id, seed, plan)
 }
 
-/// Trades against every move, takes small profits and never a loss: in the end holds a loser, and adds to it (RULE-004).
+/// Trades against a move, adds to the loser, and holds on until it wins or somebody closes it (RULE-004).
 pub fn holder(account_id: AccountId, contract_id: &ContractId, seed: u64) -> Trader {
     let plan = vec![
         Step::new(When::Moved(8), Act::AgainstTheMove(2)),
