@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `riskd`. Everything is in the library beside it.
+
+fn main() -> std::process::ExitCode {
+    riskd::cli::main()
+}

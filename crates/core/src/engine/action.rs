@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::input::{Hub, RequestFailure};
-use super::outbox::Goal;
 use crate::model::{
     AccountId, Contract, ContractId, DailyPnl, DailyUnrealizedPnl, EnforcementAction, EnforcementId, EnforcementLog,
     Invalid, Lockout, Money, Order, OrderId, Position, PositionId, RuleId, Trade,
 };
+use crate::rules::Goal;
 
 /// One thing to do. The writes of one step belong into one transaction; its requests go out once that is durable, or at
 /// once if it cannot be made so.

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::action::ResetSchedule;
-use super::outbox::Goal;
 use crate::model::{
     AccountId, Contract, ContractId, DailyPnl, EnforcementId, EnforcementLog, Lockout, Money, Order, Position,
 };
+use crate::rules::Goal;
 
 /// Everything remembered.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -4,11 +4,25 @@
 //! [`Input`], and what must be done goes out as [`Action`]s, in the order in which it must be done.
 
 mod action;
+mod config;
+mod desk;
+mod durable;
+mod enforce;
 mod input;
 mod memory;
+mod observe;
 mod outbox;
+mod pursue;
+mod reconcile;
+mod start;
+mod step;
+mod timers;
+mod trades;
 
+pub use crate::rules::Goal;
 pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};
+pub use config::{AccountConfig, Config, EnforcementTiming};
 pub use input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
 pub use memory::{AccountMemory, Memory, RecordedTrade};
-pub use outbox::Goal;
+pub use start::start;
+pub use step::{EngineState, step};

@@ -33,6 +33,7 @@ pub use money::{Money, Price, TickSize};
 pub use order::{Order, OrderDraft, OrderState, OrderType, Side};
 pub use position::{EXTREME_PNL_PER_CONTRACT, Position, PositionDraft, PositionType};
 pub use quote::{Quote, QuoteDraft};
+pub(crate) use time::time_after_ms;
 pub use time::{Checks, DEFAULT_CLOCK_SKEW_MS, TradingDayClock, milliseconds_between, truncate_to_millisecond};
 pub use trade::{Trade, TradeDraft};
 

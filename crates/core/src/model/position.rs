@@ -88,6 +88,11 @@ impl Position {
         self.size == 0
     }
 
+    /// Whether it is known to be long or short. One that is not has a P&L nobody can reckon.
+    pub fn has_known_direction(&self) -> bool {
+        matches!(self.position_type, PositionType::Long | PositionType::Short)
+    }
+
     /// Contracts with sign: positive long, negative short, 0 for a direction nobody knows.
     pub fn signed_size(&self) -> i64 {
         match self.position_type {

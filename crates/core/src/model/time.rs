@@ -108,6 +108,6 @@ impl TradingDayClock {
 }
 
 /// Adds milliseconds to a time, stopping at the end of time.
-pub(crate) fn after_ms(at: Timestamp, milliseconds: i64) -> Timestamp {
+pub(crate) fn time_after_ms(at: Timestamp, milliseconds: i64) -> Timestamp {
     at.checked_add(SignedDuration::from_millis(milliseconds)).unwrap_or(Timestamp::MAX)
 }

@@ -58,7 +58,8 @@ fn next_secret_name(text: &str) -> Option<(usize, &'static str)> {
 fn split_value(text: &str, space_is_enough: bool) -> (usize, usize) {
     let is_separator = |byte: u8| matches!(byte, b'"' | b'\\' | b'\'' | b':' | b'=' | b' ');
     let separator = text.bytes().take_while(|byte| is_separator(*byte)).count();
-    if !text[..separator].contains([':', '=']) && !(space_is_enough && text.starts_with(' ')) {
+    let is_separated = text[..separator].contains([':', '=']) || (space_is_enough && text.starts_with(' '));
+    if !is_separated {
         return (0, 0);
     }
     let value = &text[separator..];

@@ -22,6 +22,7 @@ pub use requests::{
     RetrieveBarsRequest, TimeRangeRequest,
 };
 pub use rows::{AccountRow, BarRow, ContractRow, DepthRow, MarketTradeRow, OrderRow, PositionRow, QuoteRow, TradeRow};
+pub(crate) use scalar::decode_text;
 pub use scalar::{Number, OrderStatus, Time};
 
 /// Methods a client calls on the hubs.

@@ -1,0 +1,136 @@
+//! One account as the engine works on it: what rules may see, and what they may not.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Write};
+use super::config::{AccountConfig, Config};
+use super::memory::RecordedTrade;
+use super::outbox::Outbox;
+use crate::model::{AccountId, EnforcementId, Money, Order, Position, Trade, TradeId};
+use crate::state::{AccountState, AccountView, Markets};
+
+/// One account's desk.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub(super) state: AccountState,
+    pub(super) outbox: Outbox,
+    pub(super) reconciliation: Reconciliation,
+    /// What the database remembers of positions and orders, until the broker's first word.
+    pub(super) remembered: Option<Remembered>,
+    /// Rows of trade history that no trade heard of in this run accounts for yet.
+    pub(super) recorded_trades: BTreeMap<RecordedTrade, u32>,
+    /// Realized P&L of earlier days, for trades that come late.
+    pub(super) earlier_days: BTreeMap<Date, Money>,
+    /// Trades of earlier days heard of in this run.
+    pub(super) earlier_trades: BTreeMap<TradeId, Trade>,
+    /// Trades dated beyond the end of the day, held until it turns.
+    pub(super) later_trades: Vec<Trade>,
+    /// The reset schedule of the last run, until the start has looked at it.
+    pub(super) last_schedule: Option<ResetSchedule>,
+    /// When the desk next wants to be woken.
+    pub(super) wake_at: Option<Timestamp>,
+}
+
+/// The positions and orders of the last run.
+#[derive(Debug, Clone)]
+pub(super) struct Remembered {
+    pub(super) positions: Vec<Position>,
+    pub(super) orders: Vec<Order>,
+}
+
+/// When the broker was and will be asked what there is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reconciliation {
+    pub(super) outstanding: Option<RequestId>,
+    pub(super) look_at: Option<Timestamp>,
+    /// Looks in a row that the broker did not answer.
+    pub(super) failures: usize,
+    /// Looks in a row with a position or order that could not be read.
+    pub(super) unreadable: usize,
+}
+
+impl Reconciliation {
+    /// Asks for a look at `when` at the latest.
+    pub(super) fn look_by(&mut self, when: Timestamp) {
+        self.look_at = Some(self.look_at.map_or(when, |planned| planned.min(when)));
+    }
+}
+
+/// Numbers handed out by the engine.
+#[derive(Debug, Clone)]
+pub(super) struct Numbers {
+    pub(super) last_request: u64,
+    pub(super) last_enforcement: i64,
+}
+
+impl Numbers {
+    pub(super) fn next_enforcement(&mut self) -> EnforcementId {
+        self.last_enforcement += 1;
+        EnforcementId(self.last_enforcement)
+    }
+
+    fn next_request(&mut self) -> RequestId {
+        self.last_request += 1;
+        RequestId(self.last_request)
+    }
+}
+
+/// What a step works with besides the desk.
+pub(super) struct Context<'a> {
+    pub(super) config: &'a Config,
+    pub(super) at: Timestamp,
+    pub(super) markets: &'a mut Markets,
+    pub(super) numbers: &'a mut Numbers,
+    pub(super) in_flight: &'a mut BTreeMap<RequestId, Request>,
+    pub(super) user_hub_up: bool,
+    pub(super) account_count: usize,
+    pub(super) actions: &'a mut Vec<Action>,
+}
+
+impl Context<'_> {
+    pub(super) fn store(&mut self, write: Write) {
+        self.actions.push(Action::Store(write));
+    }
+
+    pub(super) fn tell(&mut self, notice: Notice) {
+        self.actions.push(Action::Notice(notice));
+    }
+
+    pub(super) fn send(&mut self, account_id: Option<AccountId>, kind: RequestKind) -> RequestId {
+        let request = Request { id: self.numbers.next_request(), account_id, kind };
+        self.in_flight.insert(request.id, request.clone());
+        let id = request.id;
+        self.actions.push(Action::Send(request));
+        id
+    }
+}
+
+impl Desk {
+    pub(super) fn view<'a>(&'a self, markets: &'a Markets, at: Timestamp) -> AccountView<'a> {
+        AccountView { account: &self.state, markets, at }
+    }
+
+    pub(super) fn id(&self) -> AccountId {
+        self.state.account_id
+    }
+
+    /// Whether the broker has said in this run what there is.
+    pub(super) fn has_heard_from_the_broker(&self) -> bool {
+        self.remembered.is_none()
+    }
+
+    pub(super) fn account_config<'a>(&self, config: &'a Config) -> Option<&'a AccountConfig> {
+        config.accounts.get(&self.id())
+    }
+
+    /// Marks whether positions and orders are known for certain, and says so when that changes.
+    pub(super) fn set_certain(&mut self, context: &mut Context<'_>, certain: bool) {
+        if self.state.certain != certain {
+            self.state.certain = certain;
+            context.tell(Notice::Certainty { account_id: self.id(), certain });
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Takes events over into the state, writes down what really changed, and names what rules should look at.
+
+use jiff::Timestamp;
+
+use super::action::{Action, Notice, RequestKind, Write};
+use super::desk::{Context, Desk};
+use crate::model::{AccountId, ContractId, Order, OrderId, OrderState, Position, Quote};
+use crate::rules::Trigger;
+
+impl Desk {
+    /// Takes over an open position (or, with size 0, a closed one). Gives the trigger when it really changed.
+    pub(super) fn observe_position(&mut self, context: &mut Context<'_>, position: Position) -> Option<Trigger> {
+        let contract_id = position.contract_id.clone();
+        if position.is_closed() {
+            return self.observe_position_closed(context, &contract_id);
+        }
+        let before = self.state.book.put_position(position.clone(), context.at);
+        if before.as_ref().is_some_and(|before| is_same_position(before, &position)) {
+            return None;
+        }
+        match &before {
+            Some(before) if before.id != position.id => context.store(Write::RemovePosition(before.id)),
+            _ => {}
+        }
+        if !position.has_known_direction() {
+            self.set_certain(context, false);
+            self.reconciliation.look_by(context.at);
+        }
+        let largest_before = before.map_or(0, |before| before.size);
+        let size = position.size;
+        context.store(Write::PutPosition(position));
+        self.count_reduction(&contract_id, largest_before, size);
+        attend_market(context, &contract_id, self.id());
+        Some(Trigger::Position(contract_id))
+    }
+
+    /// Takes over that nothing is held in a contract any more.
+    pub(super) fn observe_position_closed(
+        &mut self,
+        context: &mut Context<'_>,
+        contract_id: &ContractId,
+    ) -> Option<Trigger> {
+        let before = self.state.book.close_position(contract_id, context.at)?;
+        context.store(Write::RemovePosition(before.id));
+        context.markets.get_or_insert(contract_id).set_holder(self.id(), false);
+        self.count_reduction(contract_id, before.size, 0);
+        self.outbox.forget_what_is_gone(&self.state.book);
+        Some(Trigger::Position(contract_id.clone()))
+    }
+
+    /// Takes over an order, alive or finished. Gives the trigger when it really changed.
+    pub(super) fn observe_order(&mut self, context: &mut Context<'_>, order: Order) -> Option<Trigger> {
+        if !order.state.is_alive() {
+            return self.observe_order_gone(context, order.id, order.state);
+        }
+        let order_id = order.id;
+        let before = self.state.book.put_order(order.clone(), context.at);
+        if before.as_ref().is_some_and(|before| is_same_order(before, &order)) {
+            return None;
+        }
+        context.store(Write::PutOrder(order));
+        Some(Trigger::Order(order_id))
+    }
+
+    /// Takes over that an order is finished.
+    pub(super) fn observe_order_gone(
+        &mut self,
+        context: &mut Context<'_>,
+        order_id: OrderId,
+        state: OrderState,
+    ) -> Option<Trigger> {
+        self.state.book.remove_order(order_id, context.at)?;
+        context.store(Write::RemoveOrder(order_id));
+        if self.outbox.cancels_orders() && state != OrderState::Filled {
+            self.count(|draft| draft.orders_cancelled += 1, |goal| goal.cancels_orders());
+        }
+        self.outbox.forget_what_is_gone(&self.state.book);
+        Some(Trigger::Order(order_id))
+    }
+
+    fn count_reduction(&mut self, contract_id: &ContractId, before: i64, after: i64) {
+        self.count(
+            |draft| draft.positions_closed += 1,
+            |goal| goal.largest_size(contract_id).is_some_and(|largest| before > largest && after <= largest),
+        );
+    }
+
+    fn count(
+        &mut self,
+        change: impl Fn(&mut crate::model::EnforcementLogDraft),
+        concerns: impl Fn(&crate::rules::Goal) -> bool,
+    ) {
+        for enforcement in self.outbox.enforcements.iter_mut().filter(|enforcement| concerns(&enforcement.goal)) {
+            super::enforce::revise(&mut enforcement.log, &change);
+        }
+    }
+}
+
+/// Sees to it that quotes and a description of a held contract are on their way.
+pub(super) fn attend_market(context: &mut Context<'_>, contract_id: &ContractId, holder: AccountId) {
+    let market = context.markets.get_or_insert(contract_id);
+    market.set_holder(holder, true);
+    let watch = !std::mem::replace(&mut market.watched, true);
+    let describe = market.contract().is_none() && !std::mem::replace(&mut market.asked_to_describe, true);
+    if watch {
+        context.actions.push(Action::WatchQuotes(contract_id.clone()));
+    }
+    if describe {
+        context.send(None, RequestKind::DescribeContract(contract_id.clone()));
+    }
+}
+
+/// Takes over prices; counts a price off the grid. Says whether anything changed.
+pub(super) fn observe_quote(
+    markets: &mut crate::state::Markets,
+    actions: &mut Vec<Action>,
+    quote: &Quote,
+    at: Timestamp,
+    stale_after_ms: i64,
+) -> bool {
+    let Some(market) = markets.get_mut(&quote.contract_id) else {
+        return false;
+    };
+    if !market.quote(quote) {
+        return false;
+    }
+    let off_grid = match (market.contract(), quote.last) {
+        (Some(contract), Some(last)) => !contract.is_on_tick_grid(last),
+        _ => false,
+    };
+    if off_grid {
+        actions.push(Action::Notice(Notice::OffTickGrid(quote.contract_id.clone())));
+    }
+    if market.told_stale && !market.is_older_than(stale_after_ms, at) {
+        market.told_stale = false;
+        let contract_id = quote.contract_id.clone();
+        actions.push(Action::Notice(Notice::QuoteStaleness { contract_id, stale: false }));
+    }
+    true
+}
+
+/// Whether nothing but the time of the report changed.
+fn is_same_position(one: &Position, other: &Position) -> bool {
+    one.id == other.id
+        && one.position_type == other.position_type
+        && one.size == other.size
+        && one.average_price == other.average_price
+}
+
+fn is_same_order(one: &Order, other: &Order) -> bool {
+    let mut same_time = (**other).clone();
+    same_time.updated_at = one.updated_at;
+    **one == same_time
+}

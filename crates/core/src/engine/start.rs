@@ -1,0 +1,115 @@
+//! The engine's start: from what the database remembers to a state that waits for the broker's word.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::action::{Action, Notice};
+use super::config::Config;
+use super::desk::{Desk, Numbers, Reconciliation, Remembered};
+use super::memory::{AccountMemory, Memory};
+use super::outbox::{Enforcement, Outbox};
+use super::step::EngineState;
+use crate::model::{AccountId, EnforcementLog};
+use crate::rules::Goal;
+use crate::state::{AccountState, Book, Locks, Markets, Session};
+
+/// Makes the engine's state at `at` from what is remembered. Every configured account gets a desk and is looked at.
+///
+/// Lockouts hold and unconfirmed enforcements go on. Remembered positions and orders count only once the broker's word
+/// confirms them. A daily reset that fell due while the program was not running happens now, once.
+pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<Action>) -> EngineState {
+    let mut markets = Markets::default();
+    for contract in memory.contracts {
+        let contract_id = contract.contract_id.clone();
+        markets.get_or_insert(&contract_id).describe(contract);
+    }
+    let mut remembered: BTreeMap<AccountId, AccountMemory> =
+        memory.accounts.into_iter().map(|account| (account.account_id, account)).collect();
+    let mut pending = memory.pending_enforcements;
+    let mut engine = EngineState {
+        desks: BTreeMap::new(),
+        markets,
+        numbers: Numbers { last_request: 0, last_enforcement: memory.last_enforcement_id },
+        in_flight: BTreeMap::new(),
+        user_hub_up: false,
+        market_hub_up: false,
+        wakes: std::collections::BTreeSet::new(),
+        sweep_at: at,
+        latest: at,
+        breaches: Vec::new(),
+    };
+    for account_id in config.accounts.keys() {
+        let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
+        let desk = desk(config, *account_id, remembered.remove(account_id), mine, at);
+        engine.desks.insert(*account_id, desk);
+    }
+    engine.for_each_desk(config, at, actions, |desk, context| {
+        desk.note_missed_reset(context);
+        desk.reconciliation.look_by(context.at);
+        desk.look_if_due(context);
+    });
+    engine
+}
+
+fn desk(
+    config: &Config,
+    account_id: AccountId,
+    memory: Option<AccountMemory>,
+    pending: Vec<(EnforcementLog, Goal)>,
+    at: Timestamp,
+) -> Desk {
+    let clock = &config.accounts[&account_id].day_clock;
+    let mut session = Session::at(clock, at);
+    let mut locks = Locks::default();
+    let mut earlier_days = BTreeMap::new();
+    let mut recorded_trades = BTreeMap::new();
+    let mut remembered = Remembered { positions: Vec::new(), orders: Vec::new() };
+    let mut last_schedule = None;
+    if let Some(memory) = memory {
+        if let Some(lockout) = memory.lockout {
+            locks.set(lockout);
+        }
+        for day in memory.daily_pnl {
+            if day.date == session.day() {
+                session.remember(day.realized_pnl);
+            } else {
+                earlier_days.insert(day.date, day.realized_pnl);
+            }
+        }
+        for trade in memory.recorded_trades {
+            *recorded_trades.entry(trade).or_insert(0) += 1;
+        }
+        remembered = Remembered { positions: memory.positions, orders: memory.orders };
+        last_schedule = memory.reset_schedule;
+    }
+    let enforcements = pending.into_iter().map(|(log, goal)| Enforcement { log, goal, told: None }).collect();
+    Desk {
+        state: AccountState { account_id, account: None, book: Book::default(), session, locks, certain: false },
+        outbox: Outbox { enforcements, ..Outbox::default() },
+        reconciliation: Reconciliation::default(),
+        remembered: Some(remembered),
+        recorded_trades,
+        earlier_days,
+        earlier_trades: BTreeMap::new(),
+        later_trades: Vec::new(),
+        last_schedule,
+        wake_at: None,
+    }
+}
+
+impl Desk {
+    /// A reset that fell due while nobody watched happens now, once; the schedule is written down in any case.
+    fn note_missed_reset(&mut self, context: &mut super::desk::Context<'_>) {
+        let at = context.at;
+        let missed = self.last_schedule.take_if(|schedule| schedule.next_reset_time <= at);
+        if let Some(missed) = missed
+            && let Some(account) = self.account_config(context.config)
+        {
+            let day = account.day_clock.day_of(crate::model::time_after_ms(missed.next_reset_time, -1));
+            let realized_pnl = self.earlier_days.get(&day).copied().unwrap_or_default();
+            context.tell(Notice::DailyReset { account_id: self.id(), day, realized_pnl });
+        }
+        self.store_schedule(context);
+    }
+}

@@ -1,0 +1,331 @@
+//! One input at a time: takes it over, asks the rules, pursues what is pending.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::action::{Action, Notice, Request, RequestId, RequestKind, Write};
+use super::config::Config;
+use super::desk::{Context, Desk, Numbers};
+use super::input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
+use super::observe::observe_quote;
+use super::timers::DESCRIBE_AGAIN_MS;
+use crate::model::{AccountId, Contract, ContractId, Noun, Quote, time_after_ms};
+use crate::rules::{Breach, Trigger, Verdict};
+use crate::state::{AccountState, AccountView, Markets};
+
+/// Everything the engine knows. Made by [`super::start`].
+#[derive(Debug, Clone)]
+pub struct EngineState {
+    pub(super) desks: BTreeMap<AccountId, Desk>,
+    pub(super) markets: Markets,
+    pub(super) numbers: Numbers,
+    pub(super) in_flight: BTreeMap<RequestId, Request>,
+    pub(super) user_hub_up: bool,
+    pub(super) market_hub_up: bool,
+    pub(super) wakes: BTreeSet<(Timestamp, AccountId)>,
+    pub(super) sweep_at: Timestamp,
+    pub(super) latest: Timestamp,
+    /// Scratch of [`EngineState::observe_prices`], kept so that a quote allocates nothing.
+    pub(super) breaches: Vec<AccountId>,
+}
+
+/// Takes in one thing that happened and appends everything that must be done about it to `actions`, in order.
+///
+/// Equal states, configs and inputs give equal actions. Time never goes back: an input dated before the last one counts
+/// as happening at the same moment.
+pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &mut Vec<Action>) {
+    let at = input.at.max(engine.latest);
+    engine.latest = at;
+    match input.event {
+        Event::Quote(quote) => engine.observe_prices(config, at, actions, &quote),
+        Event::Contract(contract) => engine.observe_contract(config, at, actions, contract),
+        Event::Account(account) => engine.with_desk(config, at, actions, account.id, |desk, _| {
+            desk.state.account = Some(account);
+        }),
+        Event::Position(position) => engine.with_desk(config, at, actions, position.account_id, |desk, context| {
+            let trigger = desk.observe_position(context, position);
+            desk.ask_rules(context, trigger.as_slice());
+        }),
+        Event::PositionClosed { account_id, contract_id } => {
+            engine.with_desk(config, at, actions, account_id, |desk, context| {
+                let trigger = desk.observe_position_closed(context, &contract_id);
+                desk.ask_rules(context, trigger.as_slice());
+            });
+        }
+        Event::Order(order) => engine.with_desk(config, at, actions, order.account_id, |desk, context| {
+            let trigger = desk.observe_order(context, order);
+            desk.ask_rules(context, trigger.as_slice());
+        }),
+        Event::Trade(trade) => engine.with_desk(config, at, actions, trade.account_id, |desk, context| {
+            let trigger = desk.observe_trade(context, trade);
+            desk.ask_rules(context, trigger.as_slice());
+        }),
+        Event::Snapshot(snapshot) => engine.observe_snapshot(config, at, actions, *snapshot),
+        Event::Refused(refusal) => engine.observe_refusal(config, at, actions, refusal),
+        Event::Link { hub, up } => engine.observe_link(config, at, actions, hub, up),
+        Event::Answer { request_id, result } => engine.observe_answer(config, at, actions, request_id, result.err()),
+        Event::LockoutCleared { account_id } => {
+            engine.with_desk(config, at, actions, account_id, |desk, context| {
+                desk.observe_lockout_cleared(context, true);
+            });
+        }
+        Event::LockoutNotCleared { account_id } => {
+            engine.with_desk(config, at, actions, account_id, |desk, context| {
+                desk.observe_lockout_cleared(context, false);
+            });
+        }
+        Event::TimePassed => {}
+    }
+    engine.fire_due(config, at, actions);
+}
+
+impl EngineState {
+    /// What is known of an account.
+    pub fn account(&self, account_id: AccountId) -> Option<&AccountState> {
+        self.desks.get(&account_id).map(|desk| &desk.state)
+    }
+
+    /// Every account's state, in the order of ids.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountState> {
+        self.desks.values().map(|desk| &desk.state)
+    }
+
+    /// What rules would see of an account at `at`.
+    pub fn view(&self, account_id: AccountId, at: Timestamp) -> Option<AccountView<'_>> {
+        self.desks.get(&account_id).map(|desk| desk.view(&self.markets, at))
+    }
+
+    /// Enforcements of an account that the broker has not confirmed yet.
+    pub fn pending_enforcements(&self, account_id: AccountId) -> usize {
+        self.desks.get(&account_id).map_or(0, |desk| desk.outbox.enforcements.len())
+    }
+
+    /// Whether the broker said in this run what an account holds.
+    pub fn has_heard_from_the_broker(&self, account_id: AccountId) -> bool {
+        self.desks.get(&account_id).is_some_and(Desk::has_heard_from_the_broker)
+    }
+
+    /// Whether a hub is up.
+    pub fn is_up(&self, hub: Hub) -> bool {
+        match hub {
+            Hub::User => self.user_hub_up,
+            Hub::Market => self.market_hub_up,
+        }
+    }
+
+    /// Works on one desk, then pursues what is pending there and plans its next wake.
+    pub(super) fn with_desk(
+        &mut self,
+        config: &Config,
+        at: Timestamp,
+        actions: &mut Vec<Action>,
+        account_id: AccountId,
+        work: impl FnOnce(&mut Desk, &mut Context<'_>),
+    ) {
+        let account_count = self.desks.len();
+        let Some(desk) = self.desks.get_mut(&account_id) else {
+            return;
+        };
+        let mut context = Context {
+            config,
+            at,
+            markets: &mut self.markets,
+            numbers: &mut self.numbers,
+            in_flight: &mut self.in_flight,
+            user_hub_up: self.user_hub_up,
+            account_count,
+            actions,
+        };
+        work(desk, &mut context);
+        desk.pursue(&mut context);
+        desk.look_if_due(&mut context);
+        // Whatever is still due could not be done now: it waits a moment instead of spinning.
+        let wake_at = desk.next_wake(config).max(time_after_ms(at, 1));
+        if let Some(planned) = desk.wake_at.replace(wake_at)
+            && planned != wake_at
+        {
+            self.wakes.remove(&(planned, account_id));
+        }
+        self.wakes.insert((wake_at, account_id));
+    }
+
+    pub(super) fn for_each_desk(
+        &mut self,
+        config: &Config,
+        at: Timestamp,
+        actions: &mut Vec<Action>,
+        work: impl Fn(&mut Desk, &mut Context<'_>),
+    ) {
+        let account_ids: Vec<AccountId> = self.desks.keys().copied().collect();
+        for account_id in account_ids {
+            self.with_desk(config, at, actions, account_id, &work);
+        }
+    }
+
+    pub(super) fn send_without_desk(&mut self, actions: &mut Vec<Action>, kind: RequestKind) {
+        self.numbers.last_request += 1;
+        let request = Request { id: RequestId(self.numbers.last_request), account_id: None, kind };
+        self.in_flight.insert(request.id, request.clone());
+        actions.push(Action::Send(request));
+    }
+
+    /// The hot path: a quote costs work only for the accounts that hold its contract, and allocates nothing unless one
+    /// of them is in breach.
+    fn observe_prices(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, quote: &Quote) {
+        if observe_quote(&mut self.markets, actions, quote, at, config.quote_stale_after_ms) {
+            self.ask_holders(config, at, actions, &quote.contract_id);
+        }
+    }
+
+    fn observe_contract(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, contract: Contract) {
+        let contract_id = contract.contract_id.clone();
+        let market = self.markets.get_or_insert(&contract_id);
+        if market.contract() == Some(&contract) {
+            return;
+        }
+        market.describe(contract.clone());
+        actions.push(Action::Store(Write::PutContract { contract, at }));
+        self.ask_holders(config, at, actions, &contract_id);
+    }
+
+    /// Asks the rules of every holder about a contract's new price.
+    fn ask_holders(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, contract_id: &ContractId) {
+        let trigger = Trigger::Price(contract_id.clone());
+        let mut breaches = std::mem::take(&mut self.breaches);
+        if let Some(market) = self.markets.get(contract_id) {
+            for account_id in market.holders() {
+                let Some(desk) = self.desks.get(account_id).filter(|desk| desk.has_heard_from_the_broker()) else {
+                    continue;
+                };
+                if is_breached(config, desk, &desk.view(&self.markets, at), &trigger) {
+                    breaches.push(*account_id);
+                }
+            }
+        }
+        self.tell_of_extreme_pnl(at, actions, contract_id);
+        for account_id in breaches.drain(..) {
+            self.with_desk(config, at, actions, account_id, |desk, context| {
+                desk.ask_rules(context, std::slice::from_ref(&trigger));
+            });
+        }
+        self.breaches = breaches;
+    }
+
+    fn tell_of_extreme_pnl(&mut self, at: Timestamp, actions: &mut Vec<Action>, contract_id: &ContractId) {
+        let Some(market) = self.markets.get(contract_id) else {
+            return;
+        };
+        let mut extreme = None;
+        for account_id in market.holders() {
+            let Some(desk) = self.desks.get(account_id) else { continue };
+            let Some(position) = desk.state.book.position(contract_id) else { continue };
+            if let Some(pnl) = desk.view(&self.markets, at).position_pnl(position)
+                && position.is_extreme(pnl)
+                && !market.told_extreme.contains(account_id)
+            {
+                extreme = Some((*account_id, pnl));
+            }
+        }
+        if let Some((account_id, unrealized_pnl)) = extreme
+            && let Some(market) = self.markets.get_mut(contract_id)
+        {
+            market.told_extreme.insert(account_id);
+            let contract_id = contract_id.clone();
+            actions.push(Action::Notice(Notice::ExtremePnl { account_id, contract_id, unrealized_pnl }));
+        }
+    }
+
+    fn observe_snapshot(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, snapshot: Snapshot) {
+        self.with_desk(config, at, actions, snapshot.account_id, |desk, context| {
+            desk.observe_snapshot(context, snapshot);
+        });
+    }
+
+    /// A refused position or order is not forgotten: the account is uncertain and looked at, at once. Nobody knows whose
+    /// it was: all are.
+    fn observe_refusal(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, refusal: Refusal) {
+        let Refusal { account_id, invalid } = refusal;
+        let matters = matches!(invalid.noun, Noun::Position | Noun::Order | Noun::Trade);
+        actions.push(Action::Notice(Notice::Refused { account_id, invalid }));
+        let doubt = |desk: &mut Desk, context: &mut Context<'_>| {
+            desk.set_certain(context, false);
+            desk.reconciliation.look_by(context.at);
+        };
+        match account_id {
+            _ if !matters => {}
+            Some(account_id) => self.with_desk(config, at, actions, account_id, doubt),
+            None => self.for_each_desk(config, at, actions, doubt),
+        }
+    }
+
+    /// The hubs replay nothing: after a gap, and during one, every account is looked at.
+    fn observe_link(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, hub: Hub, up: bool) {
+        actions.push(Action::Notice(Notice::Link { hub, up }));
+        match hub {
+            Hub::Market => self.market_hub_up = up,
+            Hub::User => {
+                self.user_hub_up = up;
+                self.for_each_desk(config, at, actions, |desk, context| {
+                    if !up {
+                        desk.set_certain(context, false);
+                    }
+                    // An answer that is on its way may be older than this gap: one more look follows it.
+                    desk.reconciliation.look_by(context.at);
+                });
+            }
+        }
+    }
+
+    fn observe_answer(
+        &mut self,
+        config: &Config,
+        at: Timestamp,
+        actions: &mut Vec<Action>,
+        request_id: RequestId,
+        failure: Option<RequestFailure>,
+    ) {
+        let Some(request) = self.in_flight.remove(&request_id) else {
+            return;
+        };
+        if let Some(failure) = failure.clone() {
+            actions.push(Action::Notice(Notice::RequestFailed { request: request.clone(), failure }));
+        }
+        match (&request.kind, request.account_id) {
+            (RequestKind::DescribeContract(contract_id), _) => {
+                if failure.is_some() {
+                    self.markets.get_or_insert(contract_id).describe_again_at =
+                        Some(time_after_ms(at, DESCRIBE_AGAIN_MS));
+                }
+            }
+            (RequestKind::Snapshot { .. }, Some(account_id)) => {
+                self.with_desk(config, at, actions, account_id, |desk, context| {
+                    desk.observe_look_answered(context, failure.is_some());
+                });
+            }
+            (kind, Some(account_id)) => self.with_desk(config, at, actions, account_id, |desk, context| {
+                desk.observe_answer(context, request_id, kind, failure.as_ref());
+            }),
+            (_, None) => {}
+        }
+    }
+}
+
+/// Whether any rule of the desk is newly breached. Reads only, so that holders can be asked one after another.
+fn is_breached(config: &Config, desk: &Desk, view: &AccountView<'_>, trigger: &Trigger) -> bool {
+    let Some(account) = desk.account_config(config) else {
+        return false;
+    };
+    account.rules.rules().any(|rule| {
+        rule.watches(trigger)
+            && !desk.state.locks.is_latched(rule.id(), view.at)
+            && match rule.check(view, trigger) {
+                Verdict::Within => false,
+                Verdict::Breached(breach) => is_news(desk, rule.id(), &breach),
+            }
+    })
+}
+
+fn is_news(desk: &Desk, rule_id: crate::model::RuleId, breach: &Breach) -> bool {
+    !desk.outbox.is_dealing_with(rule_id, &breach.goal)
+}

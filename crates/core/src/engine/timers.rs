@@ -1,0 +1,236 @@
+//! What falls due by time alone: resets, the end of lockouts, looks, slow enforcements, stale quotes.
+
+use jiff::Timestamp;
+
+use super::action::{Action, Notice, RequestKind, ResetSchedule, Severity, Write};
+use super::config::{Config, EnforcementTiming};
+use super::desk::{Context, Desk};
+use super::enforce::revise;
+use super::step::EngineState;
+use crate::model::{DailyUnrealizedPnl, DailyUnrealizedPnlDraft, Money, milliseconds_between, time_after_ms};
+use crate::rules::Trigger;
+use crate::state::Session;
+
+/// Time between two sweeps over the markets, in milliseconds.
+const SWEEP_EVERY_MS: i64 = 1_000;
+/// Wait before the gateway is asked again to describe a contract, in milliseconds.
+pub(super) const DESCRIBE_AGAIN_MS: i64 = 5_000;
+/// Wait before the end of a lockout is written again, in milliseconds.
+const CLEAR_AGAIN_MS: i64 = 1_000;
+
+impl EngineState {
+    /// When [`super::Event::TimePassed`] should come in at the latest, if nothing else does before.
+    pub fn next_deadline(&self) -> Timestamp {
+        self.wakes.first().map_or(self.sweep_at, |(wake_at, _)| self.sweep_at.min(*wake_at))
+    }
+
+    /// Fires everything that is due at `at`.
+    pub(super) fn fire_due(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>) {
+        while let Some((wake_at, account_id)) = self.wakes.first().copied().filter(|(wake_at, _)| *wake_at <= at) {
+            self.wakes.remove(&(wake_at, account_id));
+            self.with_desk(config, at, actions, account_id, Desk::wake);
+        }
+        if self.sweep_at <= at {
+            self.sweep_at = time_after_ms(at, SWEEP_EVERY_MS);
+            self.sweep_markets(config, at, actions);
+        }
+    }
+
+    /// Tells of old quotes and of positions that cannot be priced, and asks again for missing descriptions.
+    fn sweep_markets(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>) {
+        let mut describe = Vec::new();
+        for (contract_id, market) in self.markets.iter_mut() {
+            if market.holders().is_empty() {
+                continue;
+            }
+            if market.describe_again_at.take_if(|due| *due <= at).is_some() {
+                describe.push(contract_id.clone());
+            }
+            let missing = match (market.contract(), market.quoted_at()) {
+                (None, _) => Some("the contract's tick size and value"),
+                (_, None) => Some("a quote"),
+                _ => None,
+            };
+            if missing.is_none() {
+                market.told_unpriced.clear();
+            }
+            if let Some(missing) = missing {
+                for account_id in market.holders().clone() {
+                    if market.told_unpriced.insert(account_id) {
+                        let contract_id = contract_id.clone();
+                        actions.push(Action::Notice(Notice::PositionNotPriced { account_id, contract_id, missing }));
+                    }
+                }
+            } else if !market.told_stale && market.is_older_than(config.quote_stale_after_ms, at) {
+                market.told_stale = true;
+                let contract_id = contract_id.clone();
+                actions.push(Action::Notice(Notice::QuoteStaleness { contract_id, stale: true }));
+            }
+        }
+        for contract_id in describe {
+            self.send_without_desk(actions, RequestKind::DescribeContract(contract_id));
+        }
+    }
+}
+
+impl Desk {
+    fn wake(&mut self, context: &mut Context<'_>) {
+        if self.state.session.ends_at() <= context.at {
+            self.turn_day(context);
+        }
+        self.end_lockout_if_due(context);
+        self.tell_of_slow_enforcements(context);
+    }
+
+    /// Closes the trading day: snapshot of unrealized P&L first, then the counters.
+    fn turn_day(&mut self, context: &mut Context<'_>) {
+        let Some(account) = self.account_config(context.config) else {
+            return;
+        };
+        let ended = &self.state.session;
+        let (day, realized_pnl) = (ended.day(), ended.realized_pnl());
+        if context.config.track_unrealized_pnl {
+            let snapshot = self.unrealized_snapshot(context);
+            context.store(Write::PutDailyUnrealizedPnl(snapshot));
+        }
+        let next = Session::at(&account.day_clock, context.at);
+        let ended = std::mem::replace(&mut self.state.session, next);
+        self.earlier_trades = ended.into_trades();
+        self.earlier_days.insert(day, realized_pnl);
+        context.tell(Notice::DailyReset { account_id: self.id(), day, realized_pnl });
+        self.store_schedule(context);
+        let mut triggers: Vec<Trigger> = Vec::new();
+        for trade in std::mem::take(&mut self.later_trades) {
+            triggers.extend(self.observe_trade(context, trade));
+        }
+        self.ask_rules(context, &triggers);
+    }
+
+    /// Writes down when the day turned and will turn, and when the session began.
+    pub(super) fn store_schedule(&mut self, context: &mut Context<'_>) {
+        let Some(account) = self.account_config(context.config) else {
+            return;
+        };
+        let session = &self.state.session;
+        let schedule = ResetSchedule {
+            account_id: self.id(),
+            last_reset_date: session.day().yesterday().unwrap_or(session.day()),
+            next_reset_time: session.ends_at(),
+            reset_time: account.day_clock.reset_time(),
+            timezone: account.day_clock.timezone_name().to_owned(),
+        };
+        let session_start = session.starts_at();
+        let at = context.at;
+        context.store(Write::PutResetSchedule(schedule));
+        context.store(Write::PutSessionState { account_id: self.id(), session_start, at });
+    }
+
+    fn unrealized_snapshot(&self, context: &Context<'_>) -> DailyUnrealizedPnl {
+        let view = self.view(context.markets, context.at);
+        let exposures: Option<Vec<Money>> = self
+            .state
+            .book
+            .positions()
+            .map(|position| Some(position.exposure(context.markets.get(&position.contract_id)?.contract()?)))
+            .collect();
+        DailyUnrealizedPnl::new(DailyUnrealizedPnlDraft {
+            account_id: self.id(),
+            date: self.state.session.day(),
+            unrealized_pnl: view.total_unrealized_pnl().unrealized_pnl,
+            positions_count: self.state.book.positions().count() as i64,
+            total_exposure: exposures.map(|exposures| exposures.into_iter().sum()),
+            created_at: context.at,
+        })
+        .expect("a count of positions is not negative")
+    }
+
+    /// The end of a lockout is written first; the account is free only once that is durable.
+    fn end_lockout_if_due(&mut self, context: &mut Context<'_>) {
+        let at = context.at;
+        let locks = &mut self.state.locks;
+        let due = locks.lockout().is_some_and(|lockout| lockout.has_ended(at));
+        if !due || locks.clearing || locks.retry_at.is_some_and(|retry_at| retry_at > at) {
+            return;
+        }
+        locks.clearing = true;
+        locks.retry_at = None;
+        context.store(Write::ClearLockout { account_id: self.id(), at });
+    }
+
+    /// Takes over whether the end of a lockout became durable.
+    pub(super) fn observe_lockout_cleared(&mut self, context: &mut Context<'_>, durable: bool) {
+        if !self.state.locks.clearing {
+            return;
+        }
+        if durable {
+            self.state.locks.clear(context.at);
+            context.tell(Notice::LockoutCleared(self.id()));
+            self.ask_rules_about_everything(context);
+        } else {
+            self.state.locks.clearing = false;
+            self.state.locks.retry_at = Some(time_after_ms(context.at, CLEAR_AGAIN_MS));
+        }
+    }
+
+    fn tell_of_slow_enforcements(&mut self, context: &mut Context<'_>) {
+        let account_id = self.id();
+        for pending in &mut self.outbox.enforcements {
+            let elapsed_ms = milliseconds_between(pending.log.timestamp, context.at);
+            let Some(severity) = severity(&context.config.enforcement, elapsed_ms) else {
+                continue;
+            };
+            if pending.told.is_some_and(|told| told >= severity) {
+                continue;
+            }
+            pending.told = Some(severity);
+            let (enforcement_id, rule_id) = (pending.log.id, pending.log.rule_id);
+            if severity == Severity::Failure {
+                revise(&mut pending.log, |draft| {
+                    draft.error_message.get_or_insert_with(|| "not confirmed in time; the attempts go on".to_owned());
+                });
+                let (log, goal) = (pending.log.clone(), Some(pending.goal.clone()));
+                context.actions.push(Action::Store(Write::PutEnforcement { log, goal }));
+            }
+            if let Some(enforcement_id) = enforcement_id {
+                let notice = Notice::EnforcementSlow { enforcement_id, account_id, rule_id, elapsed_ms, severity };
+                context.actions.push(Action::Notice(notice));
+            }
+        }
+    }
+
+    /// When the desk next has something to do by time alone.
+    pub(super) fn next_wake(&self, config: &Config) -> Timestamp {
+        let locks = &self.state.locks;
+        let lockout_ends = locks
+            .lockout()
+            .and_then(|lockout| lockout.locked_until)
+            .filter(|_| !locks.clearing)
+            .map(|until| locks.retry_at.map_or(until, |retry_at| until.max(retry_at)));
+        let look = self.reconciliation.look_at.filter(|_| self.reconciliation.outstanding.is_none());
+        let slow = self.outbox.enforcements.iter().filter_map(|pending| {
+            let after_ms = next_severity_after_ms(&config.enforcement, pending.told)?;
+            Some(time_after_ms(pending.log.timestamp, after_ms))
+        });
+        [lockout_ends, look].into_iter().flatten().chain(slow).fold(self.state.session.ends_at(), Timestamp::min)
+    }
+}
+
+fn severity(timing: &EnforcementTiming, elapsed_ms: i64) -> Option<Severity> {
+    [
+        (timing.failed_after_ms, Severity::Failure),
+        (timing.critical_after_ms, Severity::Critical),
+        (timing.slow_after_ms, Severity::Warning),
+    ]
+    .into_iter()
+    .find(|(after_ms, _)| elapsed_ms >= *after_ms)
+    .map(|(_, severity)| severity)
+}
+
+fn next_severity_after_ms(timing: &EnforcementTiming, told: Option<Severity>) -> Option<i64> {
+    match told {
+        None => Some(timing.slow_after_ms),
+        Some(Severity::Warning) => Some(timing.critical_after_ms),
+        Some(Severity::Critical) => Some(timing.failed_after_ms),
+        Some(Severity::Failure) => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! Counts trades: each once, in the day of its own time, voided ones taken back, late ones in the day they belong to.
+
+use super::action::Write;
+use super::desk::{Context, Desk};
+use super::memory::RecordedTrade;
+use crate::model::{AccountId, DailyPnl, DailyPnlDraft, Date, Money, Trade, truncate_to_millisecond};
+use crate::rules::Trigger;
+use crate::state::DayChange;
+
+impl Desk {
+    /// Takes over a trade. Gives the trigger when the day's P&L or fees changed.
+    pub(super) fn observe_trade(&mut self, context: &mut Context<'_>, trade: Trade) -> Option<Trigger> {
+        self.count_trade(context, trade).then(|| {
+            self.store_daily_pnl(context);
+            Trigger::Trades
+        })
+    }
+
+    /// Counts a trade and keeps its row of history. Says whether the day's P&L or fees changed.
+    pub(super) fn count_trade(&mut self, context: &mut Context<'_>, trade: Trade) -> bool {
+        let known = self.state.session.trade(trade.id).cloned();
+        match self.state.session.apply(&trade) {
+            DayChange::LaterDay => self.later_trades.push(trade),
+            DayChange::EarlierDay => self.observe_trade_of_an_earlier_day(context, trade),
+            change => {
+                self.record(context, known.as_ref(), &trade);
+                return change == DayChange::Changed;
+            }
+        }
+        false
+    }
+
+    /// Writes down the day's realized P&L.
+    pub(super) fn store_daily_pnl(&self, context: &mut Context<'_>) {
+        let session = &self.state.session;
+        let write = daily_pnl(self.id(), session.day(), session.realized_pnl(), session.trade_count());
+        store_daily_pnl(context, write);
+    }
+
+    fn observe_trade_of_an_earlier_day(&mut self, context: &mut Context<'_>, trade: Trade) {
+        let Some(day) =
+            self.account_config(context.config).map(|account| account.day_clock.day_of(trade.execution_time))
+        else {
+            return;
+        };
+        let known = self.earlier_trades.get(&trade.id).cloned();
+        if known.as_ref().is_some_and(|known| known.voided || *known == trade) {
+            return;
+        }
+        let was_recorded = self.record(context, known.as_ref(), &trade);
+        let counted_before = match &known {
+            Some(known) => counted(known),
+            None if was_recorded => trade.profit_and_loss.unwrap_or_default(),
+            None => Money::ZERO,
+        };
+        let change = counted(&trade) - counted_before;
+        self.earlier_trades.insert(trade.id, trade);
+        if change == Money::ZERO {
+            return;
+        }
+        // Without the old total there is nothing to add to: the history row alone keeps the trade.
+        let Some(total) = self.earlier_days.get_mut(&day) else {
+            return;
+        };
+        *total += change;
+        let write = daily_pnl(self.state.account_id, day, *total, 0);
+        store_daily_pnl(context, write);
+    }
+
+    /// Keeps one row of trade history for a trade that counts, none for a voided one, over restarts too. Says whether
+    /// an earlier run had recorded it.
+    fn record(&mut self, context: &mut Context<'_>, known: Option<&Trade>, trade: &Trade) -> bool {
+        if let Some(known) = known {
+            if known.voided || recorded(known) == recorded(trade) && !trade.voided {
+                return false;
+            }
+            context.store(Write::RemoveTrade(known.clone()));
+            if !trade.voided {
+                context.store(Write::AppendTrade(trade.clone()));
+            }
+            return false;
+        }
+        let was_recorded = self.take_recorded(&recorded(trade));
+        match (was_recorded, trade.voided) {
+            (true, true) => context.store(Write::RemoveTrade(trade.clone())),
+            (false, false) => context.store(Write::AppendTrade(trade.clone())),
+            (true, false) | (false, true) => {}
+        }
+        was_recorded
+    }
+
+    fn take_recorded(&mut self, row: &RecordedTrade) -> bool {
+        match self.recorded_trades.get_mut(row) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                true
+            }
+            Some(_) => self.recorded_trades.remove(row).is_some(),
+            None => false,
+        }
+    }
+}
+
+fn recorded(trade: &Trade) -> RecordedTrade {
+    RecordedTrade {
+        execution_time: truncate_to_millisecond(trade.execution_time),
+        contract_id: trade.contract_id.clone(),
+        profit_and_loss: trade.profit_and_loss,
+    }
+}
+
+fn counted(trade: &Trade) -> Money {
+    if trade.voided { Money::ZERO } else { trade.profit_and_loss.unwrap_or_default() }
+}
+
+fn daily_pnl(account_id: AccountId, date: Date, realized_pnl: Money, trade_count: i64) -> DailyPnlDraft {
+    DailyPnlDraft { account_id, date, realized_pnl, trade_count }
+}
+
+fn store_daily_pnl(context: &mut Context<'_>, draft: DailyPnlDraft) {
+    let daily_pnl = DailyPnl::new(draft).expect("a count of trades is not negative");
+    let at = context.at;
+    context.store(Write::PutDailyPnl { daily_pnl, at });
+}

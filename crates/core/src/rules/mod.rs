@@ -1,0 +1,157 @@
+//! The rules: one file each, and the list of them in order of precedence.
+//!
+//! A rule is a pure function of its config, the account's state, what just happened and the time. It returns a verdict
+//! and does nothing. A new rule is a new file here and one line in [`rules!`](self).
+
+mod limit;
+mod verdict;
+
+use std::sync::Arc;
+
+use crate::model::RuleId;
+use crate::state::AccountView;
+
+pub use verdict::{Breach, Goal, LockTerm, Trigger, Verdict};
+
+/// A rule with its config.
+pub trait Rule: Send + Sync + std::fmt::Debug {
+    /// Its stable code.
+    fn id(&self) -> RuleId;
+
+    /// Its key in the config file.
+    fn key(&self) -> &'static str;
+
+    /// Whether anything of this kind can change its verdict.
+    fn watches(&self, trigger: &Trigger) -> bool;
+
+    /// Whether the account breaches it now.
+    fn check(&self, view: &AccountView<'_>, trigger: &Trigger) -> Verdict;
+
+    /// The rule in one sentence with its numbers.
+    fn sentence(&self) -> String;
+}
+
+/// A rule's config that cannot be meant, with the option that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rules.{rule}.{option}: {problem}")]
+pub struct RuleConfigError {
+    /// The rule's key.
+    pub rule: &'static str,
+    /// The option's key.
+    pub option: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The rules of an account, in order of precedence.
+#[derive(Debug, Clone, Default)]
+pub struct RuleSet {
+    rules: Vec<Arc<dyn Rule>>,
+    unavailable: Vec<(RuleId, &'static str)>,
+    strict_mode: bool,
+}
+
+impl RuleSet {
+    /// Every enabled rule.
+    pub fn rules(&self) -> impl Iterator<Item = &dyn Rule> {
+        self.rules.iter().map(AsRef::as_ref)
+    }
+
+    /// Rules that the config enables and this version does not have: they are not armed, and that must be said.
+    pub fn unavailable(&self) -> &[(RuleId, &'static str)] {
+        &self.unavailable
+    }
+
+    /// The same rules; with `strict_mode`, any breach closes all and locks without end.
+    pub fn with_strict_mode(self, strict_mode: bool) -> Self {
+        Self { strict_mode, ..self }
+    }
+
+    /// Whether any breach closes all and locks without end.
+    pub fn strict_mode(&self) -> bool {
+        self.strict_mode
+    }
+}
+
+/// Declares the rules in order of precedence, and from them the config section `rules:` and the way from it to a
+/// [`RuleSet`].
+macro_rules! rules {
+    (
+        available { $($module:ident),* $(,)? }
+        in_a_later_version { $($later:ident = $number:literal),* $(,)? }
+    ) => {
+        $(pub mod $module;)*
+
+        /// The section `rules:` of the config file: one optional entry a rule.
+        #[derive(Debug, Clone, Default, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct RulesConfig {
+            $(
+                #[doc = concat!("The options of `", stringify!($module), "`.")]
+                #[serde(default)]
+                pub $module: Option<$module::Config>,
+            )*
+            $(
+                #[serde(default)]
+                $later: Option<OnlyEnabled>,
+            )*
+        }
+
+        impl RulesConfig {
+            /// Every key that may stand in the section, in order of precedence.
+            pub const KEYS: &[&str] = &[$(stringify!($module),)* $(stringify!($later),)*];
+
+            /// The enabled rules with their options checked.
+            pub fn build(&self) -> Result<RuleSet, RuleConfigError> {
+                let mut set = RuleSet::default();
+                $(
+                    if let Some(config) = self.$module.as_ref().filter(|config| config.enabled) {
+                        set.rules.push(Arc::new(config.build()?));
+                    }
+                )*
+                $(
+                    if self.$later.as_ref().is_some_and(|section| section.enabled)
+                        && let Some(rule_id) = RuleId::from_number($number)
+                    {
+                        set.unavailable.push((rule_id, stringify!($later)));
+                    }
+                )*
+                Ok(set)
+            }
+        }
+    };
+}
+
+rules! {
+    available {
+        max_contracts,
+        daily_realized_loss,
+        daily_unrealized_loss,
+    }
+    in_a_later_version {
+        max_contracts_per_instrument = 2,
+        max_unrealized_profit = 5,
+        trade_frequency_limit = 6,
+        cooldown_after_loss = 7,
+        no_stop_loss_grace = 8,
+        session_block_outside = 9,
+        auth_loss_guard = 10,
+        symbol_blocks = 11,
+        trade_management = 12,
+        daily_realized_profit = 13,
+        max_drawdown = 14,
+        news_window = 15,
+    }
+}
+
+/// A section of which only `enabled` is read.
+#[derive(Debug, Clone, serde::Deserialize)]
+struct OnlyEnabled {
+    #[serde(default = "enabled_by_default")]
+    enabled: bool,
+}
+
+/// A section that is there is enabled unless it says otherwise.
+pub(crate) const fn enabled_by_default() -> bool {
+    true
+}

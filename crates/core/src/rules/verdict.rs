@@ -1,0 +1,102 @@
+//! What a rule is asked, and what it answers.
+
+use crate::model::{ContractId, EnforcementAction, Money, OrderId};
+
+/// What just happened to the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// Its position in a contract was opened, changed or closed.
+    Position(ContractId),
+    /// One of its orders is new, changed or gone.
+    Order(OrderId),
+    /// The day's trades changed.
+    Trades,
+    /// A contract it holds has new prices, or can be priced for the first time.
+    Price(ContractId),
+}
+
+/// What a rule says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing to do.
+    Within,
+    /// The rule is broken.
+    Breached(Box<Breach>),
+}
+
+/// A broken rule and what follows from it. A breach is not an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// What is done, as the log names it.
+    pub action: EnforcementAction,
+    /// What the broker must show for it to be done.
+    pub goal: Goal,
+    /// For how long the account is locked, if it is.
+    pub lock: Option<LockTerm>,
+    /// Why, in a sentence with the numbers.
+    pub reason: String,
+    /// The P&L that breached, in dollars.
+    pub pnl: Option<Money>,
+}
+
+impl Breach {
+    /// Closes everything, cancels everything, locks.
+    pub fn close_all_and_lock(lock: LockTerm, reason: String, pnl: Option<Money>) -> Self {
+        Self {
+            action: EnforcementAction::CloseAllAndLockout,
+            goal: Goal::Flat { cancel_orders: true },
+            lock: Some(lock),
+            reason,
+            pnl,
+        }
+    }
+}
+
+/// How long a lockout lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockTerm {
+    /// Until the account's trading day turns.
+    #[serde(rename = "daily_reset")]
+    UntilDailyReset,
+    /// Until an admin ends it.
+    #[serde(rename = "permanent")]
+    WithoutEnd,
+}
+
+/// What the broker must show before an enforcement counts as done. Kept with its log row, so a restart goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// No position is open; and no order either, if orders are to be cancelled.
+    Flat {
+        /// Whether every order must be gone too.
+        cancel_orders: bool,
+    },
+    /// The position in this contract is closed.
+    PositionClosed {
+        /// The contract.
+        contract_id: ContractId,
+    },
+    /// No position is larger than its target. A contract that is not listed is left alone.
+    Reduced {
+        /// Contracts and the largest size, without sign, that may stay.
+        targets: Vec<(ContractId, i64)>,
+    },
+}
+
+impl Goal {
+    /// The largest size, without sign, that may stay in a contract; absent when the goal leaves it alone.
+    pub fn largest_size(&self, contract_id: &ContractId) -> Option<i64> {
+        match self {
+            Self::Flat { .. } => Some(0),
+            Self::PositionClosed { contract_id: closed } => (closed == contract_id).then_some(0),
+            Self::Reduced { targets } => targets.iter().find(|(id, _)| id == contract_id).map(|(_, size)| *size),
+        }
+    }
+
+    /// Whether orders must go.
+    pub fn cancels_orders(&self) -> bool {
+        matches!(self, Self::Flat { cancel_orders: true })
+    }
+}

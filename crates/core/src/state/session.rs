@@ -1,0 +1,135 @@
+//! The trading day of one account and its realized P&L.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::model::{Money, Trade, TradeId, TradingDayClock};
+
+/// The present trading day.
+#[derive(Debug, Clone)]
+pub struct Session {
+    day: Date,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    /// Realized P&L that the database remembers and no known trade accounts for yet.
+    remembered_pnl: Money,
+    trades: BTreeMap<TradeId, Trade>,
+    realized_pnl: Money,
+    fees: Money,
+}
+
+/// What a trade changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DayChange {
+    /// It was known already, or counts for nothing: a half-turn or a voided trade.
+    None,
+    /// The day's realized P&L or fees changed.
+    Changed,
+    /// It belongs to an earlier day.
+    EarlierDay,
+    /// It belongs to the next day, which this program's clock has not reached.
+    LaterDay,
+}
+
+impl Session {
+    /// The day that `at` belongs to, with nothing realized.
+    pub fn at(clock: &TradingDayClock, at: Timestamp) -> Self {
+        let day = clock.day_of(at);
+        Self {
+            day,
+            starts_at: clock.start_of(day),
+            ends_at: clock.end_of(day),
+            remembered_pnl: Money::ZERO,
+            trades: BTreeMap::new(),
+            realized_pnl: Money::ZERO,
+            fees: Money::ZERO,
+        }
+    }
+
+    /// The day, named by the date on which it ends.
+    pub fn day(&self) -> Date {
+        self.day
+    }
+
+    /// When it began.
+    pub fn starts_at(&self) -> Timestamp {
+        self.starts_at
+    }
+
+    /// When it ends.
+    pub fn ends_at(&self) -> Timestamp {
+        self.ends_at
+    }
+
+    /// Realized P&L of the day in dollars, gross of fees; losses are negative.
+    pub fn realized_pnl(&self) -> Money {
+        self.remembered_pnl + self.realized_pnl
+    }
+
+    /// Fees of the day in dollars, of every trade that was not voided, half-turns too.
+    pub fn fees(&self) -> Money {
+        self.fees
+    }
+
+    /// Round-turn trades that counted.
+    pub fn trade_count(&self) -> i64 {
+        self.trades.values().filter(|trade| counts(trade)).count() as i64
+    }
+
+    /// The trade of that id, as it was last seen.
+    pub fn trade(&self, trade_id: TradeId) -> Option<&Trade> {
+        self.trades.get(&trade_id)
+    }
+
+    /// The day's trades, once it is over.
+    pub(crate) fn into_trades(self) -> BTreeMap<TradeId, Trade> {
+        self.trades
+    }
+
+    /// Takes over what the database remembers of the day.
+    pub(crate) fn remember(&mut self, realized_pnl: Money) {
+        self.remembered_pnl = realized_pnl;
+    }
+
+    /// From now on the known trades are all there are: the broker listed them.
+    pub(crate) fn trades_are_complete(&mut self) {
+        self.remembered_pnl = Money::ZERO;
+    }
+
+    /// Counts a trade once, in the day of its own time, and takes a voided one back.
+    pub(crate) fn apply(&mut self, trade: &Trade) -> DayChange {
+        if trade.execution_time < self.starts_at {
+            return DayChange::EarlierDay;
+        }
+        if trade.execution_time >= self.ends_at {
+            return DayChange::LaterDay;
+        }
+        let before = (self.realized_pnl, self.fees);
+        if let Some(known) = self.trades.get(&trade.id) {
+            if known.voided {
+                return DayChange::None;
+            }
+            let (pnl, fees) = amounts(known);
+            self.realized_pnl -= pnl;
+            self.fees -= fees;
+        }
+        let (pnl, fees) = amounts(trade);
+        self.realized_pnl += pnl;
+        self.fees += fees;
+        self.trades.insert(trade.id, trade.clone());
+        if before == (self.realized_pnl, self.fees) { DayChange::None } else { DayChange::Changed }
+    }
+}
+
+fn counts(trade: &Trade) -> bool {
+    !trade.voided && trade.profit_and_loss.is_some()
+}
+
+fn amounts(trade: &Trade) -> (Money, Money) {
+    if trade.voided {
+        return (Money::ZERO, Money::ZERO);
+    }
+    (trade.profit_and_loss.unwrap_or(Money::ZERO), trade.fees)
+}

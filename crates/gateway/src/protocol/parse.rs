@@ -1,1 +1,0 @@
-//! Payloads into nouns.

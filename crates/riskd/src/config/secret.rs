@@ -1,0 +1,114 @@
+//! Reading an API key from where it is kept, and refusing places where others can read it.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::error::ConfigError;
+use super::gateway::ApiKeySource;
+
+/// The environment variable asked for when the config names no place.
+pub const API_KEY_VARIABLE: &str = "RISKD_API_KEY";
+/// The systemd credential asked for when neither the config nor the environment has the key.
+pub const API_KEY_CREDENTIAL: &str = "riskd-api-key";
+/// Where systemd puts the credentials of a service.
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+/// No key is longer than this, in bytes.
+const LONGEST_KEY: u64 = 4096;
+
+/// The environment of the program, handed in so that tests need not change their own.
+#[derive(Clone, Default)]
+pub struct Surroundings(BTreeMap<String, String>);
+
+impl Surroundings {
+    /// The environment of this process. Variables that are not text are left out.
+    pub fn of_this_process() -> Self {
+        let readable =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self(readable.collect())
+    }
+
+    /// An environment made of these variables.
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        Self(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// The value of a variable; an empty one counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// Names only: values may be secrets.
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Fetches the key.
+pub(super) fn read_api_key(source: &ApiKeySource, surroundings: &Surroundings) -> Result<SecretString, ConfigError> {
+    match source {
+        ApiKeySource::File(file) => read_key_file(file),
+        ApiKeySource::Environment(variable) => from_variable(surroundings, variable).ok_or_else(|| {
+            ConfigError::with_file(
+                Path::new(variable),
+                "the environment variable that should hold the API key is not set",
+            )
+            .advise("set it, or name a file with gateway.api_key_file")
+        }),
+        ApiKeySource::Default => {
+            if let Some(key) = from_variable(surroundings, API_KEY_VARIABLE) {
+                return Ok(key);
+            }
+            match surroundings.get(CREDENTIALS_VARIABLE) {
+                Some(folder) => read_text(&PathBuf::from(folder).join(API_KEY_CREDENTIAL)),
+                None => Err(ConfigError::with_file(Path::new("gateway.yaml"), "no API key was found").advise(format!(
+                    "name a file with gateway.api_key_file, set {API_KEY_VARIABLE}, or give the service the systemd credential {API_KEY_CREDENTIAL}"
+                ))),
+            }
+        }
+    }
+}
+
+fn from_variable(surroundings: &Surroundings, name: &str) -> Option<SecretString> {
+    let key = surroundings.get(name)?.trim();
+    (!key.is_empty()).then(|| SecretString::from(key))
+}
+
+/// A key file must be its owner's alone: whoever reads the key can trade the account.
+fn read_key_file(file: &Path) -> Result<SecretString, ConfigError> {
+    let metadata = std::fs::metadata(file)
+        .map_err(|error| ConfigError::with_file(file, format!("the API key file cannot be read: {error}")))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if metadata.is_file() && mode & 0o077 != 0 {
+        let problem = format!("the API key file can be read or changed by others (mode {mode:04o})");
+        return Err(ConfigError::with_file(file, problem).advise(format!("run: chmod 600 '{}'", file.display())));
+    }
+    read_text(file)
+}
+
+fn read_text(file: &Path) -> Result<SecretString, ConfigError> {
+    let refuse = |problem: String| Err(ConfigError::with_file(file, problem));
+    let metadata = match std::fs::metadata(file) {
+        Ok(metadata) => metadata,
+        Err(error) => return refuse(format!("the API key cannot be read: {error}")),
+    };
+    if !metadata.is_file() {
+        return refuse("the API key must be in a file".to_owned());
+    }
+    if metadata.len() > LONGEST_KEY {
+        return refuse("is too long to be an API key".to_owned());
+    }
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return refuse(format!("the API key cannot be read: {error}")),
+    };
+    let key = text.trim();
+    if key.is_empty() || key.contains(char::is_whitespace) {
+        return refuse("must hold the API key alone, on one line".to_owned());
+    }
+    Ok(SecretString::from(key))
+}

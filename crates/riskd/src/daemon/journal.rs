@@ -1,0 +1,178 @@
+//! The durable side of the loop: one batch of writes a step, and what happens when the disk refuses one.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use riskd_core::engine::{Event, Write};
+use riskd_core::model::EnforcementStatus;
+use riskd_store::{StoreError, Unwritten, Writer};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+/// Rows kept for another try while the disk refuses everything. Beyond that the oldest history is let go.
+const MOST_KEPT: usize = 100_000;
+
+/// Hands batches to the writer and keeps what could not be written.
+pub(super) struct Journal {
+    writer: Writer,
+    outcomes: mpsc::UnboundedSender<Outcome>,
+    kept: VecDeque<Write>,
+    failing: bool,
+    retry_under_way: bool,
+}
+
+/// What became of a batch, as the loop learns it.
+pub(super) enum Outcome {
+    /// Events that follow from a batch: lockouts that ended, or did not.
+    Events(Vec<Event>),
+    /// A batch is not in the database.
+    Failed {
+        /// What was in it.
+        writes: Vec<Write>,
+        /// Why.
+        error: StoreError,
+        /// Whether it was a retry of what had failed before.
+        was_retry: bool,
+    },
+    /// The daily clean-up is due.
+    CleanUpDue,
+    /// A retry succeeded.
+    Recovered,
+}
+
+/// Resolves once a batch is durable, or will not be.
+pub(super) type Durable = oneshot::Receiver<()>;
+
+impl Journal {
+    pub(super) fn new(writer: Writer, outcomes: mpsc::UnboundedSender<Outcome>) -> Self {
+        Self { writer, outcomes, kept: VecDeque::new(), failing: false, retry_under_way: false }
+    }
+
+    /// Whether the database does not take writes at present.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing
+    }
+
+    /// Hands over the writes of one step. Never waits; what comes back resolves when they are durable or have failed.
+    pub(super) fn submit(&mut self, writes: Vec<Write>) -> Durable {
+        let (settled, durable) = oneshot::channel();
+        let cleared = cleared_accounts(&writes);
+        let outcomes = self.outcomes.clone();
+        let submitted = self.writer.submit(writes, move |result| {
+            let _nobody_waits = settled.send(());
+            let events = lockout_events(&cleared, result.is_ok());
+            if !events.is_empty() {
+                let _loop_ended = outcomes.send(Outcome::Events(events));
+            }
+            if let Err(Unwritten { writes, error }) = result {
+                let _loop_ended = outcomes.send(Outcome::Failed { writes, error, was_retry: false });
+            }
+        });
+        if let Err(Unwritten { writes, error }) = submitted {
+            let events = lockout_events(&cleared_accounts(&writes), false);
+            let _loop_ended = self.outcomes.send(Outcome::Events(events));
+            let _loop_ended = self.outcomes.send(Outcome::Failed { writes, error, was_retry: false });
+        }
+        durable
+    }
+
+    /// Takes over that a batch failed: keeps what the engine's state alone could not give back.
+    pub(super) fn keep(&mut self, writes: Vec<Write>, error: &StoreError, was_retry: bool) {
+        if !self.failing {
+            error!(%error, "the state database does not take writes; protection goes on without it, nothing is unlocked");
+        }
+        self.failing = true;
+        self.retry_under_way &= !was_retry;
+        self.kept.extend(writes.into_iter().filter(is_history));
+        let excess = self.kept.len().saturating_sub(MOST_KEPT);
+        if excess > 0 {
+            warn!(rows = excess, "history that could not be written is let go");
+            self.kept.drain(..excess);
+        }
+    }
+
+    /// Tries again: what was kept, then the engine's present state. Does nothing while all is well.
+    pub(super) fn retry(&mut self, durable_state: impl FnOnce() -> Vec<Write>) {
+        if !self.failing || std::mem::replace(&mut self.retry_under_way, true) {
+            return;
+        }
+        let mut writes: Vec<Write> = std::mem::take(&mut self.kept).into();
+        writes.extend(durable_state());
+        let outcomes = self.outcomes.clone();
+        let submitted = self.writer.submit(writes, move |result| {
+            let outcome = match result {
+                Ok(()) => Outcome::Recovered,
+                Err(Unwritten { writes, error }) => Outcome::Failed { writes, error, was_retry: true },
+            };
+            let _loop_ended = outcomes.send(outcome);
+        });
+        if let Err(Unwritten { writes, error }) = submitted {
+            self.keep(writes, &error, true);
+        }
+    }
+
+    /// Takes over that a retry succeeded.
+    pub(super) fn recovered(&mut self) {
+        self.retry_under_way = false;
+        if self.kept.is_empty() {
+            self.failing = false;
+            info!("the state database takes writes again; nothing is missing from it");
+        }
+    }
+
+    /// Starts a clean-up of what is older than the retention allows.
+    pub(super) fn clean_up(&self, retention: riskd_store::Retention, now: jiff::Timestamp) {
+        let submitted = self.writer.clean_up(retention, now, |result| match result {
+            Ok(report) => info!(?report, "old rows cleaned up"),
+            Err(error) => warn!(%error, "old rows could not be cleaned up"),
+        });
+        if let Err(error) = submitted {
+            warn!(%error, "old rows could not be cleaned up");
+        }
+    }
+
+    /// Writes what is waiting and stops.
+    pub(super) fn shutdown(self, patience: Duration) -> Result<(), StoreError> {
+        self.writer.shutdown(patience)
+    }
+}
+
+/// Whether the engine's present state does not tell what this write says.
+fn is_history(write: &Write) -> bool {
+    match write {
+        Write::AppendTrade(_)
+        | Write::RemoveTrade(_)
+        | Write::RemovePosition(_)
+        | Write::RemoveOrder(_)
+        | Write::PutContract { .. }
+        | Write::PutResetSchedule(_)
+        | Write::PutSessionState { .. }
+        | Write::PutDailyUnrealizedPnl(_) => true,
+        Write::PutEnforcement { log, .. } => log.status != EnforcementStatus::Pending,
+        Write::PutLockout(_)
+        | Write::ClearLockout { .. }
+        | Write::PutDailyPnl { .. }
+        | Write::PutPosition(_)
+        | Write::PutOrder(_) => false,
+    }
+}
+
+fn cleared_accounts(writes: &[Write]) -> Vec<riskd_core::model::AccountId> {
+    writes
+        .iter()
+        .filter_map(|write| match write {
+            Write::ClearLockout { account_id, .. } => Some(*account_id),
+            _ => None,
+        })
+        .collect()
+}
+
+fn lockout_events(cleared: &[riskd_core::model::AccountId], durable: bool) -> Vec<Event> {
+    cleared
+        .iter()
+        .map(|account_id| match durable {
+            true => Event::LockoutCleared { account_id: *account_id },
+            false => Event::LockoutNotCleared { account_id: *account_id },
+        })
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! Notices of the engine as lines of the log, and as counts.
+
+use std::collections::BTreeMap;
+
+use riskd_core::engine::{Notice, Severity};
+use riskd_core::model::{Invalid, Noun};
+use tracing::{debug, error, info, warn};
+
+/// Counts of what was refused and seen, for the end of the run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counts {
+    /// Refused payloads and rows by type and broken rule.
+    pub(super) refused: BTreeMap<(Noun, &'static str), u64>,
+    /// Prices off their contract's tick grid.
+    pub(super) off_tick_grid: u64,
+    /// Breaches.
+    pub(super) breaches: u64,
+    /// Enforcements the broker confirmed.
+    pub(super) confirmed: u64,
+}
+
+impl Counts {
+    /// Counts a notice and writes it to the log.
+    pub(super) fn take(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Breach { .. } => self.breaches += 1,
+            Notice::EnforcementConfirmed(_) => self.confirmed += 1,
+            Notice::OffTickGrid(_) => self.off_tick_grid += 1,
+            Notice::Refused { invalid: Invalid { noun, rule, .. }, .. } => {
+                *self.refused.entry((*noun, rule)).or_default() += 1;
+            }
+            _ => {}
+        }
+        log(notice);
+    }
+}
+
+fn log(notice: &Notice) {
+    match notice {
+        Notice::Breach { account_id, rule_id, action, reason } => {
+            warn!(%account_id, %rule_id, %action, "breach: {reason}");
+        }
+        Notice::LockoutSet(lockout) => {
+            let until = lockout.locked_until.map_or_else(|| "without end".to_owned(), |until| until.to_string());
+            warn!(account_id = %lockout.account_id, rule_id = %lockout.rule_id, until, "lockout set: {}", lockout.reason);
+        }
+        Notice::LockoutCleared(account_id) => info!(%account_id, "lockout ended"),
+        Notice::EnforcementConfirmed(log) => info!(
+            account_id = %log.account_id,
+            rule_id = %log.rule_id,
+            action = %log.action,
+            execution_time_ms = log.execution_time_ms,
+            positions_closed = log.positions_closed,
+            orders_cancelled = log.orders_cancelled,
+            "enforcement confirmed by the broker"
+        ),
+        Notice::EnforcementSlow { account_id, rule_id, elapsed_ms, severity, .. } => match severity {
+            Severity::Warning => warn!(%account_id, %rule_id, elapsed_ms, "enforcement is slow"),
+            Severity::Critical => error!(%account_id, %rule_id, elapsed_ms, "enforcement is critically slow"),
+            Severity::Failure => {
+                error!(%account_id, %rule_id, elapsed_ms, "enforcement has failed so far; the attempts go on");
+            }
+        },
+        Notice::RequestFailed { request, failure } => {
+            warn!(request = request.id.0, kind = ?request.kind, "request failed: {failure}");
+        }
+        Notice::Difference { account_id, what } => info!(%account_id, "after a gap, the broker's word was taken: {what}"),
+        Notice::Certainty { account_id, certain: true } => info!(%account_id, "positions and orders are known"),
+        Notice::Certainty { account_id, certain: false } => {
+            warn!(%account_id, "positions and orders are uncertain until the broker is asked");
+        }
+        Notice::Refused { account_id, invalid } => {
+            let account_id = account_id.map(|account_id| account_id.to_string());
+            warn!(account_id, noun = %invalid.noun, "refused: {invalid}");
+        }
+        Notice::PositionNotPriced { account_id, contract_id, missing } => {
+            warn!(%account_id, %contract_id, "position is left out of unrealized P&L: {missing} is missing");
+        }
+        Notice::QuoteStaleness { contract_id, stale: true } => {
+            warn!(%contract_id, "quotes are old; the last one is still used");
+        }
+        Notice::QuoteStaleness { contract_id, stale: false } => info!(%contract_id, "quotes are fresh again"),
+        Notice::ExtremePnl { account_id, contract_id, unrealized_pnl } => {
+            warn!(%account_id, %contract_id, "unrealized P&L of ${unrealized_pnl} is beyond belief");
+        }
+        Notice::OffTickGrid(contract_id) => debug!(%contract_id, "price off the tick grid"),
+        Notice::DailyReset { account_id, day, realized_pnl } => {
+            info!(%account_id, %day, "trading day ended with a realized P&L of ${realized_pnl}");
+        }
+        Notice::Link { hub, up: true } => info!("{hub} is up"),
+        Notice::Link { hub, up: false } => warn!("{hub} is down"),
+    }
+}

@@ -1,0 +1,7 @@
+//! The program `riskd`: config, command line, log and output. `main.rs` only calls [`cli::main`].
+
+pub mod cli;
+pub mod config;
+pub mod failure;
+pub mod logging;
+pub mod output;
