@@ -111,7 +111,7 @@ impl OrderType {
 }
 
 impl OrderState {
-    /// Reads the number in `orders.state`. A status of the gateway that has no database number is kept as `-1 - status`.
+    /// Reads the number in `orders.state`. A status of the gateway that has no state is kept there as `-1 - status`.
     pub const fn from_database_code(code: i64) -> Self {
         match code {
             1 => Self::Pending,
@@ -120,6 +120,7 @@ impl OrderState {
             4 => Self::Cancelled,
             5 => Self::Rejected,
             6 => Self::Expired,
+            // What lies beyond 32 bits is cut off: see `database_code`.
             other => Self::Unknown((-1 - other) as i32),
         }
     }
@@ -133,6 +134,8 @@ impl OrderState {
             Self::Cancelled => 4,
             Self::Rejected => 5,
             Self::Expired => 6,
+            // These would be taken for the states above: they go beyond 32 bits, where reading finds them again.
+            Self::Unknown(status @ -7..=-2) => -1 - status as i64 + (1 << 32),
             Self::Unknown(status) => -1 - status as i64,
         }
     }
