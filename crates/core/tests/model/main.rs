@@ -55,11 +55,14 @@ pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, Invalid>) -> String 
     result.expect_err("accepted").to_string()
 }
 
+/// A change of a valid draft, and the words it is refused with; `None` where it is accepted.
+pub(crate) type Case<D> = (fn(&mut D), Option<&'static str>);
+
 /// Checks each change of a valid draft: the words it is refused with, or that it is accepted.
 pub(crate) fn check_changes<D: Clone, T: std::fmt::Debug>(
     valid: &D,
     build: impl Fn(D) -> Result<T, Invalid>,
-    cases: &[(fn(&mut D), Option<&str>)],
+    cases: &[Case<D>],
 ) {
     for (index, (change, expected)) in cases.iter().enumerate() {
         let mut draft = valid.clone();
