@@ -1,1 +1,47 @@
-//! placeholder
+//! The state database: opening it, telling apart what a file is, migrating, backing up, verifying, restoring.
+//!
+//! Every operation takes a [`Location`], options, and an [`Observer`]; what it may do to the file is written at its
+//! function. Whatever happens, the file is a whole database of the old version or a whole one of the new.
+//!
+//! Architecture invariant: this is the only crate with SQLite, and no type of SQLite's is in its public interface. No
+//! clock is read here: [`Clock`] is handed in.
+
+mod backup;
+mod connection;
+mod content;
+mod context;
+mod error;
+mod file_lock;
+mod files;
+mod location;
+mod migrate;
+mod open;
+mod restore;
+mod schema;
+mod status;
+mod verify;
+
+pub mod reader;
+pub mod retention;
+pub mod tables;
+pub mod timestamp;
+pub mod writer;
+
+pub use backup::{BackupInfo, BackupOptions, BackupRetention, backup, list_backups};
+pub use context::{Clock, Event, Interrupt, Observer, nobody};
+pub use error::{EngineError, EngineErrorKind, FailedMigration, StoreError};
+pub use location::Location;
+pub use migrate::{
+    Faults, MigrateOptions, MigrationReport, OpenOutcome, OwnedDatabase, SpaceAnswer, Step, StepFault, StepReport,
+    Trigger, migrate, open,
+};
+pub use open::DatabaseKind;
+pub use restore::{RestoreOptions, RestoreReport, restore, rollback};
+pub use schema::{Features, HEAD_VERSION, VersionRow};
+pub use status::{Status, status};
+pub use verify::{VerifyReport, verify};
+
+pub use reader::{Reader, ReaderOptions, Remembered};
+pub use retention::{CleanUpReport, Retention};
+pub use tables::{Rows, Unreadable};
+pub use writer::{Writer, WriterOptions};

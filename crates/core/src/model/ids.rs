@@ -84,6 +84,9 @@ impl<'de> serde::Deserialize<'de> for ContractId {
 pub struct RuleId(u8);
 
 impl RuleId {
+    /// RULE-000: not a rule of this program. Stands in a lockout whose row names none, or one that cannot be read: the
+    /// account is locked all the same. No rule can be configured under it, and [`RuleId::parse`] refuses it.
+    pub const FOREIGN: Self = Self(0);
     /// RULE-001, `max_contracts`.
     pub const MAX_CONTRACTS: Self = Self(1);
     /// RULE-003, `daily_realized_loss`.

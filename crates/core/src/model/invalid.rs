@@ -23,6 +23,12 @@ pub enum Noun {
     DailyPnl,
     /// [`super::DailyUnrealizedPnl`]
     DailyUnrealizedPnl,
+    /// When an account's trading session began, as a row keeps it.
+    SessionState,
+    /// [`crate::engine::ResetSchedule`]
+    ResetSchedule,
+    /// A row of `schema_version`.
+    SchemaVersion,
 }
 
 impl Noun {
@@ -39,6 +45,9 @@ impl Noun {
             Self::EnforcementLog => "EnforcementLog",
             Self::DailyPnl => "DailyPnl",
             Self::DailyUnrealizedPnl => "DailyUnrealizedPnl",
+            Self::SessionState => "SessionState",
+            Self::ResetSchedule => "ResetSchedule",
+            Self::SchemaVersion => "SchemaVersion",
         }
     }
 }

@@ -111,7 +111,8 @@ impl OrderType {
 }
 
 impl OrderState {
-    /// Reads the number in `orders.state`. A status of the gateway that has no state is kept there as `-1 - status`.
+    /// Reads the number in `orders.state`. A status of the gateway that has no database number is kept as `-1 - status`,
+    /// or as `6 - status` should it ever be below zero: never as one of the database's own.
     pub const fn from_database_code(code: i64) -> Self {
         match code {
             1 => Self::Pending,
@@ -120,7 +121,7 @@ impl OrderState {
             4 => Self::Cancelled,
             5 => Self::Rejected,
             6 => Self::Expired,
-            // What lies beyond 32 bits is cut off: see `database_code`.
+            other if other > 6 => Self::Unknown((6 - other) as i32),
             other => Self::Unknown((-1 - other) as i32),
         }
     }
@@ -134,8 +135,7 @@ impl OrderState {
             Self::Cancelled => 4,
             Self::Rejected => 5,
             Self::Expired => 6,
-            // These would be taken for the states above: they go beyond 32 bits, where reading finds them again.
-            Self::Unknown(status @ -7..=-2) => -1 - status as i64 + (1 << 32),
+            Self::Unknown(status) if status < 0 => 6 - status as i64,
             Self::Unknown(status) => -1 - status as i64,
         }
     }

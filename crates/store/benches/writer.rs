@@ -1,0 +1,108 @@
+//! From a decision to its being durable: many batches to a commit against a transaction for each.
+//!
+//! A burst of batches, each an enforcement with its lockout and a changed position, is submitted at once; measured is
+//! the time until the last is durable (throughput), and from submitting one alone until it is (latency).
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use jiff::Timestamp;
+use riskd_core::engine::{Goal, Write};
+use riskd_core::model::*;
+use riskd_store::{Clock, Writer, WriterOptions};
+use rusqlite::Connection;
+
+const SCRIPTS: [&str; 2] =
+    [include_str!("../migrations/v2/schema.sql"), include_str!("../migrations/features/analytics_indexes/up.sql")];
+const BURST: i64 = 256;
+
+fn database(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    let connection = Connection::open(&path).unwrap();
+    for script in SCRIPTS {
+        connection.execute_batch(script).unwrap();
+    }
+    path
+}
+
+fn at() -> Timestamp {
+    "2026-11-22T15:00:00Z".parse().unwrap()
+}
+
+fn batch(id: i64) -> Vec<Write> {
+    let account_id = AccountId(id % 50 + 1);
+    let rule_id = RuleId::DAILY_REALIZED_LOSS;
+    let reason = "daily realized loss of $512.50 reached the limit of $500.00".to_owned();
+    let lockout = LockoutDraft { account_id, reason: reason.clone(), rule_id, locked_at: at(), locked_until: None };
+    let log = EnforcementLogDraft {
+        id: Some(EnforcementId(id)),
+        timestamp: at(),
+        account_id,
+        rule_id,
+        action: EnforcementAction::CloseAllAndLockout,
+        reason,
+        success: false,
+        status: EnforcementStatus::Pending,
+        error_message: None,
+        positions_closed: 0,
+        orders_cancelled: 0,
+        lockout_until: None,
+        pnl_at_enforcement: Some(Money::from_cents(-51_250)),
+        execution_time_ms: None,
+    };
+    let position = PositionDraft {
+        id: PositionId(id % 50 + 1),
+        account_id,
+        contract_id: ContractId::new("CON.F.US.MNQ.Z26", Noun::Position).unwrap(),
+        position_type: PositionType::Long,
+        size: id,
+        average_price: Price::from_nanos(24_812_250_000_000),
+        created_at: at(),
+        updated_at: at(),
+    };
+    vec![
+        Write::PutLockout(Lockout::new(lockout).unwrap()),
+        Write::PutEnforcement {
+            log: EnforcementLog::new(log).unwrap(),
+            goal: Some(Goal::Flat { cancel_orders: true }),
+        },
+        Write::PutPosition(Position::new(position, &Checks::at(at())).unwrap()),
+    ]
+}
+
+/// Submits so many batches at once and waits until each is durable.
+fn burst(writer: &Writer, next_id: &mut i64, batches: i64) {
+    let (told, tells) = channel();
+    for _ in 0..batches {
+        *next_id += 1;
+        let told = told.clone();
+        writer.submit(batch(*next_id), move |result| told.send(result.is_ok()).unwrap()).unwrap();
+    }
+    for _ in 0..batches {
+        assert!(tells.recv().unwrap());
+    }
+}
+
+fn durable(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut group = criterion.benchmark_group("event to durable");
+    group.sample_size(10);
+    for (name, group_size) in [("group commit", 256), ("a transaction each", 1)] {
+        let path = database(folder.path(), &format!("{group_size}.db"));
+        let options = WriterOptions { group_size, ..WriterOptions::new(Clock::fixed(at())) };
+        let writer = Writer::open(&path, options).unwrap();
+        let mut next_id = 0;
+        for batches in [1, BURST] {
+            group.throughput(Throughput::Elements(batches.unsigned_abs()));
+            group.bench_function(BenchmarkId::new(name, batches), |bencher| {
+                bencher.iter(|| burst(&writer, &mut next_id, batches));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, durable);
+criterion_main!(benches);

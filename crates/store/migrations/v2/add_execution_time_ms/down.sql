@@ -1,0 +1,1 @@
+ALTER TABLE enforcement_log DROP COLUMN execution_time_ms;

@@ -1,0 +1,1 @@
+ALTER TABLE enforcement_log ADD COLUMN execution_time_ms INTEGER;

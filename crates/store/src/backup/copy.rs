@@ -1,0 +1,174 @@
+//! Copying a database through SQLite's backup interface, and proving the copy.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::{Backup, StepResult};
+
+use super::names::{Proof, partial_path, write_proof};
+use crate::connection::{Database, Mode};
+use crate::content::{Contents, contents, differences, digest, integrity_findings};
+use crate::context::{Event, Interrupt, Observer};
+use crate::error::StoreError;
+use crate::files::{make_private_file, sync_file, sync_folder};
+use crate::location::{Paths, folder_of};
+use crate::migrate::Step;
+use crate::schema::{Inventory, VersionTable};
+
+/// A copy that is not proved yet. It goes away unless it is published.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    partial: PathBuf,
+}
+
+/// What a copy was found to hold.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) inventory: Inventory,
+    pub(crate) contents: Contents,
+    pub(crate) version: i64,
+    /// What the integrity check said; empty when all is well.
+    pub(crate) integrity: Vec<String>,
+}
+
+impl Copy {
+    /// Copies the snapshot that `source` sees into `folder`, under a name that begins with a dot.
+    pub(crate) fn make(
+        source: &Database,
+        folder: &Path,
+        base: &str,
+        step: Step,
+        interrupt: &Interrupt,
+        observer: Observer<'_>,
+    ) -> Result<Self, StoreError> {
+        let mut number = 1;
+        let partial = loop {
+            let path = partial_path(folder, base, number);
+            match make_private_file(&path) {
+                Ok(_) => break path,
+                Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        };
+        // From here on the copy is removed on every way out.
+        let copy = Self { partial };
+        copy_pages(source, &copy.partial, step, interrupt, observer)?;
+        sync_file(&copy.partial)?;
+        Ok(copy)
+    }
+
+    /// The file as long as it is not published.
+    pub(crate) fn path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Gives the proved copy its name: `base.db`, or with a number behind it where that is taken. Never replaces a file.
+    pub(crate) fn publish(self, folder: &Path, base: &str) -> Result<PathBuf, StoreError> {
+        let mut number = 1;
+        loop {
+            let name = if number == 1 { format!("{base}.db") } else { format!("{base}_{number}.db") };
+            let path = folder.join(name);
+            match self.publish_as(&path) {
+                Ok(()) => return Ok(path),
+                Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Gives the proved copy this name; it must be free.
+    pub(crate) fn publish_as(&self, path: &Path) -> Result<(), StoreError> {
+        // A link fails where the name is taken; a rename would replace. Some file systems have no links.
+        match std::fs::hard_link(&self.partial, path) {
+            Ok(()) => std::fs::remove_file(&self.partial).map_err(StoreError::io("delete", &self.partial))?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists || path.exists() => {
+                return Err(StoreError::io("make", path)(std::io::ErrorKind::AlreadyExists.into()));
+            }
+            Err(_) => std::fs::rename(&self.partial, path).map_err(StoreError::io("make", path))?,
+        }
+        sync_folder(folder_of(path))
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.partial);
+    }
+}
+
+/// Reads a copy through: integrity, definitions, every row.
+pub(crate) fn examine(path: &Path, interrupt: &Interrupt, progress: &dyn Fn(u64)) -> Result<Found, StoreError> {
+    let mut database = Database::open(path, Mode::Immutable)?;
+    database.stop_on(interrupt)?;
+    examine_open(&database, progress)
+}
+
+/// Reads what `database` sees through: integrity, definitions, every row.
+pub(crate) fn examine_open(database: &Database, progress: &dyn Fn(u64)) -> Result<Found, StoreError> {
+    let integrity = integrity_findings(database)?;
+    if !integrity.is_empty() {
+        return Ok(Found { inventory: Inventory::default(), contents: Contents::new(), version: 0, integrity });
+    }
+    let inventory = Inventory::read(database)?;
+    let version = VersionTable::read(database, &inventory)?.version();
+    let contents = contents(database, &inventory, progress)?;
+    Ok(Found { inventory, contents, version, integrity })
+}
+
+/// An error unless the copy has the definitions and the rows of its source.
+pub(crate) fn prove(
+    path: &Path,
+    copy: &Found,
+    source_inventory: &Inventory,
+    source_contents: &Contents,
+) -> Result<(), StoreError> {
+    let unverified = |reason| Err(StoreError::BackupUnverified { path: path.to_owned(), reason });
+    let (ours, theirs) = (copy.inventory.without_version_table(), source_inventory.without_version_table());
+    if ours != theirs {
+        return unverified("its definitions differ from those of the database".into());
+    }
+    let differences = differences(source_contents, &copy.contents);
+    if differences.is_empty() { Ok(()) } else { unverified(differences.join("; ")) }
+}
+
+/// Writes down that the published copy was proved.
+pub(crate) fn write_down(paths: &Paths, path: &Path, found: &Found, verified_at: String) -> Result<(), StoreError> {
+    let size_bytes = path.metadata().map_err(StoreError::io("look at", path))?.len();
+    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let digest = digest(&found.contents, &found.inventory);
+    write_proof(paths, &Proof { file, size_bytes, version: found.version, digest, verified_at })
+}
+
+fn copy_pages(
+    source: &Database,
+    target: &Path,
+    step: Step,
+    interrupt: &Interrupt,
+    observer: Observer<'_>,
+) -> Result<(), StoreError> {
+    // Large enough to cost nothing, small enough to stop within a moment.
+    const PAGES_AT_ONCE: i32 = 2_048;
+    let action = || StoreError::sqlite("copy the database");
+    let mut copy = Database::open(target, Mode::ReadWrite)?;
+    // Nobody reads the copy before it is synced and proved, so it needs no journal of its own.
+    copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;").map_err(action())?;
+    let backup = Backup::new(source, &mut copy).map_err(action())?;
+    let mut refusals = 0;
+    loop {
+        interrupt.check()?;
+        match backup.step(PAGES_AT_ONCE).map_err(action())? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {
+                let progress = backup.progress();
+                let total = u64::try_from(progress.pagecount).unwrap_or(0);
+                let done = total.saturating_sub(u64::try_from(progress.remaining).unwrap_or(0));
+                observer(Event::Progress { step, done, total, unit: "pages" });
+            }
+            // The snapshot is ours; only a commit of somebody else can be in the way for a moment.
+            _ if refusals < 100 => {
+                refusals += 1;
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            _ => return Err(StoreError::InUse { path: target.to_owned(), pid: None }),
+        }
+    }
+}

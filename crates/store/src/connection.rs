@@ -1,0 +1,184 @@
+//! Every connection of this crate to a database file, and the rule that keeps their locks alive.
+//!
+//! A POSIX lock is dropped when the process closes *any* descriptor of the file. So while SQLite has a file open here,
+//! nothing else in this process may open and close it. This module counts connections per file; [`read_start`] looks at
+//! a file's bytes only when there is none, and nobody can open one meanwhile.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::ops::{Deref, DerefMut};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::context::Interrupt;
+use crate::error::StoreError;
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// To read and write a file that exists.
+    ReadWrite,
+    /// To read and write, making the file where there is none.
+    Create,
+    /// To read, with SQLite's locks. A write-ahead log may get a `-shm` beside it.
+    ReadOnly,
+    /// To read a file that nobody writes: no locks, no side files. Only where there is no `-wal`.
+    Immutable,
+}
+
+/// A connection, counted among those of its file for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Database {
+    connection: Connection,
+    // After the connection: it must be closed before it is no longer counted.
+    _mark: OpenMark,
+}
+
+impl Deref for Database {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Database {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+impl Database {
+    /// Opens the file at the absolute `path`.
+    pub(crate) fn open(path: &Path, mode: Mode) -> Result<Self, StoreError> {
+        debug_assert!(path.is_absolute(), "a relative path may be read as a URI");
+        let access = match mode {
+            Mode::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Mode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            Mode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Mode::Immutable => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
+        };
+        let name = if mode == Mode::Immutable { immutable_uri(path) } else { path.to_owned() };
+        let failed = || StoreError::sqlite(format!("open {}", path.display()));
+        let mut counts = open_files();
+        let connection =
+            Connection::open_with_flags(name, access | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed())?;
+        let mark = OpenMark::new(&mut counts, path)?;
+        drop(counts);
+        let database = Self { connection, _mark: mark };
+        database.busy_timeout(std::time::Duration::from_millis(250)).map_err(failed())?;
+        Ok(database)
+    }
+
+    /// Makes whatever runs on the connection stop soon after `interrupt` is set.
+    pub(crate) fn stop_on(&mut self, interrupt: &Interrupt) -> Result<(), StoreError> {
+        const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 20_000;
+        let interrupt = interrupt.clone();
+        self.connection
+            .progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(move || interrupt.is_set()))
+            .map_err(StoreError::sqlite("watch for an interrupt"))
+    }
+
+    /// No longer stops on an interrupt: what follows must be done to its end.
+    pub(crate) fn stop_on_nothing(&mut self) -> Result<(), StoreError> {
+        self.connection
+            .progress_handler(0, None::<fn() -> bool>)
+            .map_err(StoreError::sqlite("stop watching for an interrupt"))
+    }
+
+    /// The value of a PRAGMA that answers with one row.
+    pub(crate) fn pragma<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<T, StoreError> {
+        self.connection
+            .query_row(&format!("PRAGMA main.{name}"), [], |row| row.get(0))
+            .map_err(StoreError::sqlite(format!("ask for {name}")))
+    }
+}
+
+/// The start of a file, read without SQLite.
+#[derive(Debug)]
+pub(crate) enum FileStart {
+    /// Its first bytes, at most as many as asked for, and its length.
+    Bytes { start: Vec<u8>, length: u64 },
+    /// SQLite has it open in this process, so it may not be touched otherwise.
+    OpenHere,
+}
+
+/// Reads the first `most` bytes of the file, unless SQLite has it open in this process.
+pub(crate) fn read_start(path: &Path, most: u64) -> Result<FileStart, StoreError> {
+    let counts = open_files();
+    let metadata = path.metadata().map_err(StoreError::io("look at", path))?;
+    if counts.contains_key(&key_of(&metadata)) {
+        return Ok(FileStart::OpenHere);
+    }
+    let file = File::open(path).map_err(StoreError::io("open", path))?;
+    let mut start = Vec::new();
+    file.take(most).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
+    drop(counts);
+    Ok(FileStart::Bytes { start, length: metadata.len() })
+}
+
+/// Runs `work`, which may open and close the file by other means, unless SQLite has the file open in this process.
+pub(crate) fn while_not_open_here<T>(path: &Path, work: impl FnOnce() -> T) -> Option<T> {
+    let counts = open_files();
+    if let Ok(metadata) = path.metadata()
+        && counts.contains_key(&key_of(&metadata))
+    {
+        return None;
+    }
+    let done = work();
+    drop(counts);
+    Some(done)
+}
+
+type FileKey = (u64, u64);
+type Counts = BTreeMap<FileKey, usize>;
+
+static OPEN_FILES: Mutex<Counts> = Mutex::new(BTreeMap::new());
+
+fn open_files() -> MutexGuard<'static, Counts> {
+    OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn key_of(metadata: &std::fs::Metadata) -> FileKey {
+    (metadata.dev(), metadata.ino())
+}
+
+#[derive(Debug)]
+struct OpenMark(FileKey);
+
+impl OpenMark {
+    fn new(counts: &mut Counts, path: &Path) -> Result<Self, StoreError> {
+        let key = key_of(&path.metadata().map_err(StoreError::io("look at", path))?);
+        *counts.entry(key).or_default() += 1;
+        Ok(Self(key))
+    }
+}
+
+impl Drop for OpenMark {
+    fn drop(&mut self) {
+        let mut counts = open_files();
+        if let Some(count) = counts.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.0);
+            }
+        }
+    }
+}
+
+/// A URI that means exactly this file, whatever letters its name has, and says that nobody writes it.
+fn immutable_uri(path: &Path) -> PathBuf {
+    let mut uri = String::from("file://");
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri.push_str("?mode=ro&immutable=1");
+    PathBuf::from(uri)
+}

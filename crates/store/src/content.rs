@@ -1,0 +1,148 @@
+//! The content of tables as hashes: what proves that no row was lost or changed.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::StoreError;
+use crate::schema::{Inventory, Table, VERSION_TABLE, column_list, quoted};
+
+/// The content of one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TableContent {
+    pub(crate) rows: u64,
+    pub(crate) hash: u128,
+}
+
+/// The content of every table, by key.
+pub(crate) type Contents = BTreeMap<String, TableContent>;
+
+/// Reads every row of every table of `shape` once, in the order of its tree, with the columns that `shape` has.
+///
+/// The version table is left out: it is what a migration writes, and its rows are checked one by one. Virtual tables are
+/// left out too: what they hold is in ordinary tables.
+pub(crate) fn contents(
+    connection: &Connection,
+    shape: &Inventory,
+    progress: &dyn Fn(u64),
+) -> Result<Contents, StoreError> {
+    let mut contents = Contents::new();
+    let mut rows_before = 0;
+    for (key, table) in shape.tables.iter().filter(|(key, _)| *key != VERSION_TABLE) {
+        let content = table_content(connection, table, &|rows| progress(rows_before + rows))
+            .map_err(StoreError::sqlite(format!("read the table {}", table.name)))?;
+        rows_before += content.rows;
+        contents.insert(key.clone(), content);
+    }
+    Ok(contents)
+}
+
+/// Each table whose content differs, in words.
+pub(crate) fn differences(before: &Contents, after: &Contents) -> Vec<String> {
+    let mut found = Vec::new();
+    for (table, old) in before {
+        match after.get(table) {
+            None => found.push(format!("table {table} is gone")),
+            Some(new) if new.rows != old.rows => {
+                found.push(format!("table {table} has {} rows, had {}", new.rows, old.rows));
+            }
+            Some(new) if new.hash != old.hash => found.push(format!("rows of table {table} differ")),
+            Some(_) => {}
+        }
+    }
+    found
+        .extend(after.keys().filter(|table| !before.contains_key(*table)).map(|table| format!("table {table} is new")));
+    found
+}
+
+/// One number for definitions and content together, to know a database again.
+pub(crate) fn digest(contents: &Contents, inventory: &Inventory) -> String {
+    let mut hasher = Xxh3::new();
+    for (table, content) in contents {
+        hasher.update(table.as_bytes());
+        hasher.update(&content.rows.to_le_bytes());
+        hasher.update(&content.hash.to_le_bytes());
+    }
+    for sql in inventory.without_version_table().definitions() {
+        hasher.update(sql.as_bytes());
+        hasher.update(&[0]);
+    }
+    format!("{:032x}", hasher.digest128())
+}
+
+/// What SQLite's full check says; empty when all is well. Unlike the quick one it compares rows with indexes.
+pub(crate) fn integrity_findings(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let run = || -> rusqlite::Result<Vec<String>> {
+        let mut statement = connection.prepare("PRAGMA main.integrity_check(100)")?;
+        let lines = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        Ok(if lines == ["ok"] { Vec::new() } else { lines })
+    };
+    match run().map_err(StoreError::sqlite("check the integrity")) {
+        Err(StoreError::Sqlite { source, .. }) if source.kind == crate::EngineErrorKind::Corrupt => {
+            Ok(vec![source.message])
+        }
+        other => other,
+    }
+}
+
+fn table_content(connection: &Connection, table: &Table, progress: &dyn Fn(u64)) -> rusqlite::Result<TableContent> {
+    const BUFFER_BYTES: usize = 64 * 1024;
+    const ROWS_BETWEEN_REPORTS: u64 = 65_536;
+    let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+    let row_id = if table.without_rowid { None } else { row_id_name(table) };
+    let mut columns: Vec<String> = row_id.into_iter().map(str::to_owned).collect();
+    columns.extend(names.iter().map(|name| column_list(std::slice::from_ref(name))));
+    // An index that covers all columns must not stand in for the table: it is the table that is proved.
+    let sql = format!("SELECT {} FROM main.{} NOT INDEXED", columns.join(", "), quoted(&table.name));
+    let mut statement = connection.prepare(&sql)?;
+    let width = statement.column_count();
+    let mut hasher = Xxh3::new();
+    let mut buffer = Vec::with_capacity(BUFFER_BYTES * 2);
+    let mut rows = statement.query([])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        for at in 0..width {
+            put(row.get_ref(at)?, &mut buffer);
+        }
+        if buffer.len() >= BUFFER_BYTES {
+            hasher.update(&buffer);
+            buffer.clear();
+        }
+        count += 1;
+        if count % ROWS_BETWEEN_REPORTS == 0 {
+            progress(count);
+        }
+    }
+    hasher.update(&buffer);
+    progress(count);
+    Ok(TableContent { rows: count, hash: hasher.digest128() })
+}
+
+/// A name by which the row's own id can be asked for, unless columns have taken all three.
+fn row_id_name(table: &Table) -> Option<&'static str> {
+    ["rowid", "_rowid_", "oid"].into_iter().find(|name| table.column(name).is_none())
+}
+
+fn put(value: ValueRef<'_>, buffer: &mut Vec<u8>) {
+    match value {
+        ValueRef::Null => buffer.push(0),
+        ValueRef::Integer(number) => {
+            buffer.push(1);
+            buffer.extend_from_slice(&number.to_le_bytes());
+        }
+        ValueRef::Real(number) => {
+            buffer.push(2);
+            buffer.extend_from_slice(&number.to_bits().to_le_bytes());
+        }
+        ValueRef::Text(bytes) => put_bytes(3, bytes, buffer),
+        ValueRef::Blob(bytes) => put_bytes(4, bytes, buffer),
+    }
+}
+
+fn put_bytes(tag: u8, bytes: &[u8], buffer: &mut Vec<u8>) {
+    buffer.push(tag);
+    buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    buffer.extend_from_slice(bytes);
+}

@@ -1,0 +1,101 @@
+//! Files and folders: room, permission, and making changes last.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::error::StoreError;
+use crate::location::folder_of;
+use crate::migrate::Faults;
+
+/// Makes a folder and those above it, for this user only.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder).map_err(StoreError::io("make the folder", folder))
+}
+
+/// Makes an empty file that only this user may read; it must not exist.
+pub(crate) fn make_private_file(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(StoreError::io("make", path))
+}
+
+/// Makes what was written to a file last. The file must not be open in SQLite here.
+pub(crate) fn sync_file(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))
+}
+
+/// Makes the names in a folder last.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", folder))
+}
+
+/// Puts a line behind the file's last, in one write, and makes it last.
+pub(crate) fn append_line(path: &Path, line: &str) -> Result<(), StoreError> {
+    let append = || {
+        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        file.write_all(format!("{line}\n").as_bytes())?;
+        file.sync_all()
+    };
+    append().map_err(StoreError::io("append to", path))?;
+    sync_folder(folder_of(path))
+}
+
+/// An error unless `path`, a file or folder that exists, may be written.
+///
+/// One that nobody may write by its mode is left alone by root too: somebody marked it so.
+pub(crate) fn check_writable(path: &Path) -> Result<(), StoreError> {
+    let forbidden = |reason: String| Err(StoreError::NoPermission { path: path.to_owned(), reason });
+    let metadata = path.metadata().map_err(StoreError::io("look at", path))?;
+    let kind = if metadata.is_dir() { "folder" } else { "file" };
+    if metadata.mode() & 0o222 == 0 {
+        return forbidden(format!("the {kind} is read-only"));
+    }
+    match rustix::fs::access(path, rustix::fs::Access::WRITE_OK) {
+        Ok(()) => Ok(()),
+        Err(error) => forbidden(format!("the {kind} is not writable by this user: {error}")),
+    }
+}
+
+/// A need for room: a path on the file system, and how much.
+pub(crate) type Need<'a> = (&'a Path, u64);
+
+/// An error unless each file system has room for all the needs on it together.
+pub(crate) fn check_space(needs: &[Need<'_>], faults: &Faults) -> Result<(), StoreError> {
+    let mut per_device: Vec<(u64, &Path, u64)> = Vec::new();
+    for &(path, bytes) in needs {
+        let device = path.metadata().map_err(StoreError::io("look at", path))?.dev();
+        match per_device.iter_mut().find(|(known, ..)| *known == device) {
+            Some((_, _, sum)) => *sum += bytes,
+            None => per_device.push((device, path, bytes)),
+        }
+    }
+    for (_, path, needed_bytes) in per_device {
+        let free_bytes = match &faults.free_bytes {
+            Some(answer) => answer(path),
+            None => free_bytes(path)?,
+        };
+        if free_bytes < needed_bytes {
+            return Err(StoreError::NoSpace { path: path.to_owned(), needed_bytes, free_bytes });
+        }
+    }
+    Ok(())
+}
+
+fn free_bytes(path: &Path) -> Result<u64, StoreError> {
+    let found =
+        rustix::fs::statvfs(path).map_err(|error| StoreError::io("ask for the free space of", path)(error.into()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// The nearest folder at or above `path` that exists.
+pub(crate) fn existing_folder(path: &Path) -> &Path {
+    let mut folder = path;
+    while !folder.is_dir() {
+        match folder.parent() {
+            Some(above) => folder = above,
+            None => break,
+        }
+    }
+    folder
+}

@@ -1,0 +1,125 @@
+//! The change itself, inside the caller's transaction, and features added to a database at head.
+
+use rusqlite::Connection;
+
+use crate::connection::{Database, Mode};
+use crate::error::StoreError;
+use crate::location::Paths;
+use crate::migrate::plan::Piece;
+use crate::migrate::run::{begin_immediate, commit};
+use crate::migrate::{MigrateOptions, OpenOutcome, Plan};
+use crate::schema::{Inventory, VERSION_TABLE, compare, expected_of, normalized};
+
+/// Runs pieces, and makes sure that none of them ended the transaction behind our back.
+pub(super) fn run_pieces<'a>(
+    connection: &Connection,
+    pieces: impl IntoIterator<Item = &'a Piece>,
+) -> Result<(), StoreError> {
+    for piece in pieces.into_iter().filter(|piece| !piece.already_done) {
+        connection.execute_batch(&piece.up).map_err(StoreError::sqlite("change the schema"))?;
+        if connection.is_autocommit() {
+            return Err(StoreError::StepFailed(format!("a script ended the transaction: {}", piece.up)));
+        }
+    }
+    Ok(())
+}
+
+/// What in `after` is not as it must be: ours not as `version` asks, or the user's own not as it was.
+pub(super) fn definition_deviations(before: &Inventory, after: &Inventory, expected: &Inventory) -> Vec<String> {
+    let mut deviations: Vec<String> = compare(expected, after).iter().map(ToString::to_string).collect();
+    for (key, table) in before.tables.iter().filter(|(key, _)| *key != VERSION_TABLE) {
+        let kept = after.tables.get(key).is_some_and(|after| {
+            // A table of ours may have got a column; those it had are as they were.
+            let ours = expected.tables.contains_key(key);
+            after.columns.starts_with(&table.columns) && (ours || after.sql == table.sql)
+        });
+        if !kept {
+            deviations.push(format!("table {} was changed or is gone", table.name));
+        }
+    }
+    for (key, index) in before.indexes.iter().filter(|(key, _)| !expected.indexes.contains_key(*key)) {
+        if after.indexes.get(key).map(|after| &after.sql) != Some(&index.sql) {
+            deviations.push(format!("index {} was changed or is gone", index.name));
+        }
+    }
+    for (key, other) in &before.others {
+        if after.others.get(key) != Some(other) {
+            deviations.push(format!("{} {} was changed or is gone", other.kind, other.name));
+        }
+    }
+    let is_new = |key: &&String| !key.starts_with("sqlite_");
+    let new_tables = after.tables.keys().filter(is_new);
+    for key in new_tables.filter(|key| !before.tables.contains_key(*key) && !expected.tables.contains_key(*key)) {
+        deviations.push(format!("table {key} appeared"));
+    }
+    for key in after.indexes.keys() {
+        if !before.indexes.contains_key(key) && !expected.indexes.contains_key(key) {
+            deviations.push(format!("index {key} appeared"));
+        }
+    }
+    deviations
+}
+
+/// Adds what the config turned on to a database at head, in one transaction.
+pub(super) fn add_features(paths: &Paths, options: &MigrateOptions, version: i64) -> Result<OpenOutcome, StoreError> {
+    let mut database = Database::open(&paths.database, Mode::ReadWrite)?;
+    run_settings(&database)?;
+    database.stop_on(&options.interrupt)?;
+    begin_immediate(&database, paths, &options.interrupt)?;
+    let before = Inventory::read(&database)?;
+    let plan = Plan::of_features(&before, options.features)?;
+    let added = (|| {
+        run_pieces(&database, plan.pieces())?;
+        let after = Inventory::read(&database)?;
+        let deviations = definition_deviations(&before, &after, &expected_of(version, options.features)?);
+        // Defects that were there before are for `verify` to name, not for this to fail on.
+        let known: Vec<String> =
+            compare(&expected_of(version, options.features)?, &before).iter().map(ToString::to_string).collect();
+        let deviations: Vec<String> = deviations
+            .into_iter()
+            .filter(|deviation| !known.contains(deviation) || is_ours(&plan, deviation))
+            .collect();
+        if deviations.is_empty() { Ok(()) } else { Err(StoreError::Deviates { deviations }) }
+    })();
+    added.inspect_err(|_| {
+        let _ = database.execute_batch("ROLLBACK");
+    })?;
+    database.stop_on_nothing()?;
+    commit(&database, paths)?;
+    let mut lines = Vec::new();
+    if !plan.analytics.is_empty() {
+        lines.push("✓ Analytics indexes created".to_owned());
+    }
+    if !plan.unrealized.is_empty() {
+        lines.push("✓ Optional daily_unrealized_pnl table created".to_owned());
+    }
+    Ok(OpenOutcome::FeaturesAdded { version, lines })
+}
+
+/// Whether the plan was to mend the very thing that deviates.
+fn is_ours(plan: &Plan, deviation: &str) -> bool {
+    let words: Vec<&str> = deviation.split(' ').collect();
+    plan.pieces().any(|piece| normalized(&piece.up).split(' ').any(|word| words.get(1) == Some(&word)))
+}
+
+/// What a connection needs that changes a database. Each of these does nothing inside a transaction, so it comes before.
+pub(super) fn run_settings(database: &Database) -> Result<(), StoreError> {
+    let set = || {
+        database
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = OFF;")?;
+        // The user's own triggers are theirs: nothing that we write may fire them.
+        database.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        Ok(())
+    };
+    set().map_err(StoreError::sqlite("prepare the connection"))
+}
+
+/// Brings the file to the journal mode that the program runs with.
+pub(super) fn use_write_ahead_log(database: &Database) -> Result<(), StoreError> {
+    let mode: String = database.pragma("journal_mode = WAL")?;
+    if mode.eq_ignore_ascii_case("wal") {
+        Ok(())
+    } else {
+        Err(StoreError::StepFailed(format!("the journal mode stays {mode}")))
+    }
+}

@@ -1,0 +1,219 @@
+//! What has to be done to this very file: SQL pieces, each with its undo.
+
+use crate::error::StoreError;
+use crate::schema::{
+    ADD_EXECUTION_TIME, BASELINE_DESCRIPTION, DAILY_UNREALIZED_PNL, Deviation, Features, Inventory, Script,
+    VERSION_TABLE, VERSIONS, VersionTable, compare, expected_of, quoted,
+};
+
+/// A piece of the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// The SQL to run.
+    pub(crate) up: String,
+    /// The SQL that undoes it.
+    pub(crate) down: String,
+    /// Whether an attempt before this one has run it and left it in place.
+    pub(crate) already_done: bool,
+    /// What it mends, where it does more than the version asks for.
+    pub(crate) mends: Option<String>,
+}
+
+/// The pieces of a migration or of features turned on later, by step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) core: Vec<Piece>,
+    pub(crate) analytics: Vec<Piece>,
+    pub(crate) unrealized: Vec<Piece>,
+}
+
+impl Plan {
+    /// What brings a v1 file of this inventory to head.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NameTaken`] where an object of the user's own has a name that is needed.
+    pub(crate) fn to_head(
+        inventory: &Inventory,
+        versions: &VersionTable,
+        features: Features,
+    ) -> Result<Self, StoreError> {
+        let none = Features { analytics_indexes: false, daily_unrealized_pnl: false };
+        // A version table that is there in full has an index to check too.
+        let present = if matches!(versions, VersionTable::Full(_)) { 2 } else { 1 };
+        let mut core = index_pieces(&expected_of(present, none)?, inventory, true)?;
+        let lacks_times =
+            inventory.tables.get("enforcement_log").is_some_and(|table| table.column("execution_time_ms").is_none());
+        if lacks_times {
+            let mends = "column execution_time_ms added to enforcement_log".to_owned();
+            core.push(Piece::from_script(ADD_EXECUTION_TIME, Some(mends)));
+        }
+        core.push(version_table_piece(inventory, versions)?);
+        let plan = Self::of_features(inventory, features)?;
+        Ok(Self { core, ..plan })
+    }
+
+    /// What the features still need.
+    pub(crate) fn of_features(inventory: &Inventory, features: Features) -> Result<Self, StoreError> {
+        let mut plan = Self::default();
+        let only = |analytics_indexes, daily_unrealized_pnl| -> Result<Inventory, StoreError> {
+            let mut expected = expected_of(2, Features { analytics_indexes, daily_unrealized_pnl })?;
+            expected.remove(&expected_of(2, Features { analytics_indexes: false, daily_unrealized_pnl: false })?);
+            Ok(expected)
+        };
+        if features.analytics_indexes {
+            plan.analytics = index_pieces(&only(true, false)?, inventory, false)?;
+        }
+        if features.daily_unrealized_pnl {
+            let expected = only(false, true)?;
+            let table = "daily_unrealized_pnl";
+            plan.unrealized = match compare_tables(&expected, inventory) {
+                None => index_pieces(&expected, inventory, false)?,
+                Some(Deviation::MissingTable { .. }) if inventory.holder_of(table).is_none() => {
+                    for index in expected.indexes.values() {
+                        require_free(&index.name, inventory)?;
+                    }
+                    vec![Piece::from_script(DAILY_UNREALIZED_PNL, None)]
+                }
+                Some(_) => return Err(name_taken(table, inventory)),
+            };
+        }
+        Ok(plan)
+    }
+
+    /// The pieces in the order in which they run.
+    pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
+        self.core.iter().chain(&self.analytics).chain(&self.unrealized)
+    }
+
+    /// The SQL that runs, as `schema_version.migration_script` holds it.
+    pub(crate) fn migration_script(&self) -> String {
+        self.pieces().map(|piece| piece.up.as_str()).collect()
+    }
+
+    /// The SQL that would undo it, as `schema_version.rollback_script` holds it.
+    pub(crate) fn rollback_script(&self) -> String {
+        self.pieces().rev().map(|piece| piece.down.as_str()).collect()
+    }
+}
+
+impl Piece {
+    fn from_script(script: Script, mends: Option<String>) -> Self {
+        Self { up: script.up.into(), down: script.down.into(), already_done: false, mends }
+    }
+
+    fn new(up: String, down: String, mends: Option<String>) -> Self {
+        Self { up, down, already_done: false, mends }
+    }
+}
+
+/// The piece that brings the version table to its eight columns, whatever form it has.
+pub(crate) fn version_table_piece(inventory: &Inventory, versions: &VersionTable) -> Result<Piece, StoreError> {
+    let script = VERSIONS[1].script.expect("v2 has a script");
+    match versions {
+        VersionTable::Absent => {
+            if inventory.holder_of(VERSION_TABLE).is_some() {
+                return Err(name_taken(VERSION_TABLE, inventory));
+            }
+            require_free("idx_schema_version_applied", inventory)?;
+            Ok(Piece::from_script(script, None))
+        }
+        // An attempt that failed has made it, to record its failure.
+        VersionTable::Full(_) => Ok(Piece { already_done: true, ..Piece::from_script(script, None) }),
+        VersionTable::TwoColumns(rows) => {
+            let table = &inventory.tables[VERSION_TABLE];
+            let hanging: Vec<&str> = hanging_on_version_table(inventory);
+            let hanging = hanging.iter().map(|sql| format!("{sql};\n")).collect::<String>();
+            let mut up = format!("DROP TABLE schema_version;\n{}{hanging}", script.up);
+            let mut down = format!("{}{};\n{hanging}", script.down, table.sql);
+            for row in rows {
+                let applied_at = if row.applied_at.is_empty() {
+                    "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')".to_owned()
+                } else {
+                    literal(&row.applied_at)
+                };
+                up.push_str(&format!(
+                    "INSERT INTO schema_version (version, applied_at, description) VALUES ({}, {applied_at}, {});\n",
+                    row.version,
+                    literal(BASELINE_DESCRIPTION)
+                ));
+                down.push_str(&format!(
+                    "INSERT INTO schema_version (version, applied_at) VALUES ({}, {});\n",
+                    row.version,
+                    if row.applied_at.is_empty() { "NULL".into() } else { literal(&row.applied_at) }
+                ));
+            }
+            Ok(Piece::new(up, down, Some("schema_version brought from two columns to eight".into())))
+        }
+        VersionTable::Other(columns) => Err(StoreError::NameTaken {
+            name: VERSION_TABLE.into(),
+            taken_by: format!("a table with the columns {}", columns.join(", ")),
+            needed_for: "the history of versions".into(),
+        }),
+    }
+}
+
+/// The user's own indexes and triggers on the version table: they go with it and must come back.
+fn hanging_on_version_table(inventory: &Inventory) -> Vec<&str> {
+    let on_it = |table: &str| table.eq_ignore_ascii_case(VERSION_TABLE);
+    let indexes = inventory.indexes.values().filter(|index| on_it(&index.table)).map(|index| index.sql.as_str());
+    let triggers = inventory.others.values().filter(|other| other.kind == "trigger" && on_it(&other.table));
+    indexes.chain(triggers.map(|trigger| trigger.sql.as_str())).collect()
+}
+
+/// Makes the indexes that are missing, and makes those again that have our name and another definition.
+fn index_pieces(expected: &Inventory, found: &Inventory, missing_is_a_defect: bool) -> Result<Vec<Piece>, StoreError> {
+    let mut pieces = Vec::new();
+    for deviation in compare(expected, found) {
+        match deviation {
+            Deviation::MissingIndex { index } => {
+                require_free(&index, found)?;
+                let up = format!("{};\n", expected.indexes[&index.to_lowercase()].sql);
+                let mends = missing_is_a_defect.then(|| format!("index {index} was missing and was made"));
+                pieces.push(Piece::new(up, format!("DROP INDEX {};\n", quoted(&index)), mends));
+            }
+            Deviation::OtherIndex { index, .. } => {
+                let key = index.to_lowercase();
+                let (right, wrong) = (&expected.indexes[&key], &found.indexes[&key]);
+                if !right.table.eq_ignore_ascii_case(&wrong.table) {
+                    return Err(name_taken(&index, found));
+                }
+                let drop = format!("DROP INDEX {};\n", quoted(&index));
+                pieces.push(Piece::new(
+                    format!("{drop}{};\n", right.sql),
+                    format!("{drop}{};\n", wrong.sql),
+                    Some(format!("index {index} was `{}` and was made again", wrong.sql)),
+                ));
+            }
+            Deviation::MissingTable { .. }
+            | Deviation::MissingColumn { .. }
+            | Deviation::OtherColumn { .. }
+            | Deviation::ColumnOrder { .. }
+            | Deviation::OtherTable { .. } => {}
+        }
+    }
+    Ok(pieces)
+}
+
+/// The first way in which the tables differ.
+fn compare_tables(expected: &Inventory, found: &Inventory) -> Option<Deviation> {
+    compare(expected, found)
+        .into_iter()
+        .find(|deviation| !matches!(deviation, Deviation::MissingIndex { .. } | Deviation::OtherIndex { .. }))
+}
+
+fn require_free(name: &str, inventory: &Inventory) -> Result<(), StoreError> {
+    if inventory.holder_of(name).is_some() { Err(name_taken(name, inventory)) } else { Ok(()) }
+}
+
+fn name_taken(name: &str, inventory: &Inventory) -> StoreError {
+    StoreError::NameTaken {
+        name: name.into(),
+        taken_by: inventory.holder_of(name).unwrap_or_else(|| "another object".into()),
+        needed_for: "this version of the schema".into(),
+    }
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,282 @@
+//! What a file is, told without writing to it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::connection::{Database, FileStart, Mode, read_start};
+use crate::error::{EngineErrorKind, StoreError};
+use crate::location::with_suffix;
+use crate::schema::{
+    Features, HEAD_VERSION, Inventory, NINE_TABLES, VERSION_TABLE, VersionTable, expected_of, first_foreign_difference,
+};
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum DatabaseKind {
+    /// No file.
+    Missing,
+    /// An empty file, or a SQLite database without any table.
+    Fresh,
+    /// Ours, at head.
+    Current {
+        /// Its version.
+        version: i64,
+    },
+    /// Ours, at an older version.
+    Behind {
+        /// Its version.
+        version: i64,
+    },
+    /// Ours, of a newer program.
+    Newer {
+        /// Its version.
+        version: i64,
+    },
+    /// Not ours: a directory, not SQLite, encrypted, another product's, or only part of ours.
+    Foreign {
+        /// What was found.
+        reason: String,
+    },
+    /// A database that was cut off or whose pages make no sense.
+    Damaged {
+        /// What was found.
+        reason: String,
+    },
+    /// A program died in the middle of a transaction: the next one to open it for writing (`riskd db migrate`, `riskd
+    /// run`) undoes that, and only then can it be told what it is.
+    NeedsRecovery,
+}
+
+/// What was seen of a file, and the connection it was seen through where there is one: it still sees the same.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub(crate) kind: DatabaseKind,
+    pub(crate) seen: Option<Seen>,
+}
+
+/// The inside of a database, read in one transaction.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) database: Database,
+    pub(crate) inventory: Inventory,
+    pub(crate) versions: VersionTable,
+}
+
+/// Tells what is at `path` without writing to it.
+///
+/// # Errors
+///
+/// When the file cannot be read, or somebody is in the middle of a commit for too long.
+pub(crate) fn look(path: &Path) -> Result<Looked, StoreError> {
+    const TRIES: u32 = 5;
+    let mut tries = 0;
+    loop {
+        let before = FileMark::of(path);
+        let looked = look_once(path)?;
+        // A file looked at without locks must not have changed meanwhile.
+        tries += 1;
+        if tries >= TRIES || before == FileMark::of(path) || !matches!(&looked, (_, true)) {
+            return Ok(looked.0);
+        }
+    }
+}
+
+/// What the kind means for somebody who wants to work with the database.
+pub(crate) fn refuse(kind: &DatabaseKind, path: &Path) -> Result<(), StoreError> {
+    let path = path.to_owned();
+    match kind {
+        DatabaseKind::Missing => Err(StoreError::NotFound { path }),
+        DatabaseKind::Foreign { reason } => Err(StoreError::NotOurs { path, reason: reason.clone() }),
+        DatabaseKind::Newer { version } => Err(StoreError::Newer { path, found: *version }),
+        DatabaseKind::Damaged { reason } => Err(StoreError::Damaged { path, findings: vec![reason.clone()] }),
+        DatabaseKind::Fresh
+        | DatabaseKind::Current { .. }
+        | DatabaseKind::Behind { .. }
+        | DatabaseKind::NeedsRecovery => Ok(()),
+    }
+}
+
+/// What a database with these objects and this version table is.
+pub(crate) fn classify(inventory: &Inventory, versions: &VersionTable) -> Result<DatabaseKind, StoreError> {
+    let foreign = |reason: String| Ok(DatabaseKind::Foreign { reason });
+    let own_tables = inventory.tables.keys().filter(|key| !key.starts_with("sqlite_")).count();
+    if own_tables == 0 && inventory.others.is_empty() {
+        return Ok(DatabaseKind::Fresh);
+    }
+    let missing: Vec<&str> = NINE_TABLES.into_iter().filter(|&table| !inventory.tables.contains_key(table)).collect();
+    if missing.len() == NINE_TABLES.len() {
+        return foreign("it is a SQLite database without any of the nine tables".into());
+    }
+    let version = versions.version();
+    if version > HEAD_VERSION && (missing.is_empty() || matches!(versions, VersionTable::Full(_))) {
+        return Ok(DatabaseKind::Newer { version });
+    }
+    if !missing.is_empty() {
+        let found = NINE_TABLES.len() - missing.len();
+        return foreign(format!("it has only {found} of the nine tables; missing: {}", missing.join(", ")));
+    }
+    match versions {
+        VersionTable::Other(columns) => {
+            return foreign(format!("its table {VERSION_TABLE} has the columns {}", columns.join(", ")));
+        }
+        VersionTable::TwoColumns(_) if version != 1 => {
+            return foreign(format!("its table {VERSION_TABLE} says v{version} in a form that only v1 has"));
+        }
+        VersionTable::Full(_) if version < 1 => {
+            return foreign(format!("its table {VERSION_TABLE} says v{version}, which never was"));
+        }
+        VersionTable::Absent | VersionTable::TwoColumns(_) | VersionTable::Full(_) => {}
+    }
+    if version == HEAD_VERSION {
+        return Ok(DatabaseKind::Current { version });
+    }
+    let baseline = expected_of(1, Features { analytics_indexes: false, daily_unrealized_pnl: false })?;
+    match first_foreign_difference(&baseline, inventory) {
+        Some(difference) => foreign(format!("it has our table names, but {difference}")),
+        None => Ok(DatabaseKind::Behind { version }),
+    }
+}
+
+/// Looks once; says whether it did so without SQLite's locks.
+fn look_once(path: &Path) -> Result<(Looked, bool), StoreError> {
+    let without = |kind| Ok((Looked { kind, seen: None }, false));
+    let metadata = match path.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return without(DatabaseKind::Missing),
+        Err(error) => return Err(StoreError::io("look at", path)(error)),
+    };
+    if metadata.is_dir() {
+        return without(DatabaseKind::Foreign { reason: "it is a directory".into() });
+    }
+    if !metadata.is_file() {
+        return without(DatabaseKind::Foreign { reason: "it is no ordinary file".into() });
+    }
+    let mode = match read_start(path, 4096)? {
+        FileStart::OpenHere => Mode::ReadOnly,
+        FileStart::Bytes { start, length } => match judge_start(path, &start, length) {
+            Ok(mode) => mode,
+            Err(kind) => return without(kind),
+        },
+    };
+    let looked = match see(path, mode) {
+        Ok(seen) => Looked { kind: classify(&seen.inventory, &seen.versions)?, seen: Some(seen) },
+        Err(error) => Looked { kind: kind_of_failure(path, error)?, seen: None },
+    };
+    Ok((looked, mode == Mode::Immutable))
+}
+
+fn see(path: &Path, mode: Mode) -> Result<Seen, StoreError> {
+    let database = Database::open(path, mode)?;
+    database.execute_batch("BEGIN").map_err(StoreError::sqlite("begin to read"))?;
+    let inventory = Inventory::read(&database)?;
+    let versions = VersionTable::read(&database, &inventory)?;
+    Ok(Seen { database, inventory, versions })
+}
+
+/// What a refusal to be read says about the file.
+fn kind_of_failure(path: &Path, error: StoreError) -> Result<DatabaseKind, StoreError> {
+    let StoreError::Sqlite { source, .. } = &error else {
+        return Err(error);
+    };
+    match source.kind {
+        EngineErrorKind::NotADatabase => Ok(DatabaseKind::Foreign { reason: "it is not a SQLite database".into() }),
+        EngineErrorKind::Corrupt => Ok(DatabaseKind::Damaged { reason: source.message.clone() }),
+        // A reader may not undo what a dead program left half done.
+        EngineErrorKind::ReadOnly if is_filled(&with_suffix(path, "-journal")) => Ok(DatabaseKind::NeedsRecovery),
+        EngineErrorKind::ReadOnly => {
+            Err(StoreError::NoPermission { path: path.to_owned(), reason: source.message.clone() })
+        }
+        EngineErrorKind::Busy => Err(StoreError::InUse { path: path.to_owned(), pid: None }),
+        _ => Err(error),
+    }
+}
+
+/// What the first bytes say: how to go on reading, or what the file is instead of a whole database.
+fn judge_start(path: &Path, start: &[u8], length: u64) -> Result<Mode, DatabaseKind> {
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    const HEADER_BYTES: usize = 100;
+    let journal = with_suffix(path, "-journal");
+    let (has_journal, has_wal) = (is_filled(&journal), is_filled(&with_suffix(path, "-wal")));
+    let damaged = |reason: String| Err(DatabaseKind::Damaged { reason });
+    if start.is_empty() {
+        if has_wal || (has_journal && !began_empty(&journal)) {
+            return damaged("it is empty, and a journal of something larger lies beside it".into());
+        }
+        return Err(DatabaseKind::Fresh);
+    }
+    if !start.starts_with(MAGIC) {
+        if start.len() < MAGIC.len() && MAGIC.starts_with(start) {
+            return damaged(format!("it is cut off after {length} bytes"));
+        }
+        return Err(DatabaseKind::Foreign { reason: what_else(start, length).into() });
+    }
+    if start.len() < HEADER_BYTES {
+        return damaged(format!("it is cut off after {length} bytes"));
+    }
+    let number = |at: usize| u64::from(u32::from_be_bytes([start[at], start[at + 1], start[at + 2], start[at + 3]]));
+    let page_bytes = match u64::from(u16::from_be_bytes([start[16], start[17]])) {
+        1 => 65_536,
+        bytes => bytes,
+    };
+    if page_bytes < 512 || !page_bytes.is_power_of_two() {
+        return damaged(format!("its header says pages of {page_bytes} bytes"));
+    }
+    let (pages, header_is_valid) = (number(28), number(24) == number(92));
+    if !has_journal && !has_wal && header_is_valid && length < pages * page_bytes {
+        return damaged(format!("it is cut off: {length} of {} bytes are there", pages * page_bytes));
+    }
+    let is_wal = start[18] == 2 || start[19] == 2;
+    let has_side_files = has_journal || with_suffix(path, "-wal").exists() || with_suffix(path, "-shm").exists();
+    // Opened the usual way, such a file would get a -wal and a -shm beside it.
+    Ok(if is_wal && !has_side_files { Mode::Immutable } else { Mode::ReadOnly })
+}
+
+/// Whether the journal belongs to the first transaction of a new file: undone, the file is empty.
+fn began_empty(journal: &Path) -> bool {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    match std::fs::read(journal) {
+        Ok(bytes) => bytes.len() < 20 || !bytes.starts_with(&MAGIC) || bytes[16..20] == [0; 4],
+        Err(_) => false,
+    }
+}
+
+/// What a file is likely to be that does not begin as SQLite's do.
+fn what_else(start: &[u8], length: u64) -> &'static str {
+    let mut counts = [0_u32; 256];
+    for &byte in start {
+        counts[usize::from(byte)] += 1;
+    }
+    let total = start.len() as f64;
+    let bits_per_byte: f64 = counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(|&count| f64::from(count) / total)
+        .map(|share| -share * share.log2())
+        .sum();
+    // Encrypted pages look like noise; 4096 bytes of noise have more than 7.9 bits a byte, text and programs under 7.
+    if start.len() >= 512 && length.is_multiple_of(512) && bits_per_byte > 7.2 {
+        "it is not a SQLite database, or it is encrypted"
+    } else {
+        "it is not a SQLite database"
+    }
+}
+
+pub(crate) fn is_filled(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.len() > 0)
+}
+
+/// What changes when somebody writes a file.
+#[derive(Debug, PartialEq, Eq)]
+struct FileMark(Option<(u64, u64, i64, i64)>, bool);
+
+impl FileMark {
+    fn of(path: &Path) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = path.metadata().ok();
+        Self(
+            metadata.map(|metadata| (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())),
+            with_suffix(path, "-wal").exists(),
+        )
+    }
+}

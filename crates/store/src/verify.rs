@@ -1,0 +1,139 @@
+//! Whether a database is what it must be.
+
+use std::path::PathBuf;
+
+use crate::content::integrity_findings;
+use crate::context::{Event, Interrupt, Observer};
+use crate::error::StoreError;
+use crate::location::Location;
+use crate::migrate::Step;
+use crate::open::{DatabaseKind, Looked, look, refuse};
+use crate::schema::{Deviation, Features, HEAD_VERSION, Inventory, VERSIONS, VersionTable, compare, expected_of};
+
+/// What a check of a database found.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct VerifyReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Its version; 0 when it could not be told.
+    pub version: i64,
+    /// Each deviation, naming the object; empty when all is well.
+    pub deviations: Vec<String>,
+    /// How many tables were checked.
+    pub tables: usize,
+    /// How many indexes were checked.
+    pub indexes: usize,
+}
+
+impl VerifyReport {
+    fn of_defect(path: PathBuf, reason: String) -> Self {
+        Self { path, version: 0, deviations: vec![reason], tables: 0, indexes: 0 }
+    }
+
+    /// The line that a command prints.
+    pub fn line(&self) -> String {
+        let Self { version, tables, indexes, deviations, .. } = self;
+        if self.is_clean() {
+            format!("✓ Database schema v{version}: {tables} tables and {indexes} indexes as they must be, integrity ok")
+        } else {
+            format!("✗ Database schema v{version}: {} deviation(s)", deviations.len())
+        }
+    }
+
+    /// Whether nothing deviates.
+    pub fn is_clean(&self) -> bool {
+        self.deviations.is_empty()
+    }
+
+    /// The exit code of the command: 0, or 3 when something deviates.
+    pub fn exit_code(&self) -> u8 {
+        if self.is_clean() { 0 } else { 3 }
+    }
+}
+
+/// Checks version, tables, columns, index definitions, recorded scripts and integrity, without writing.
+///
+/// # Errors
+///
+/// When the file is not ours, is newer, or cannot be read. Damage and differences are deviations, no errors.
+pub fn verify(
+    location: &Location,
+    features: Features,
+    interrupt: &Interrupt,
+    observer: Observer<'_>,
+) -> Result<VerifyReport, StoreError> {
+    let paths = location.resolve()?;
+    let path = paths.database;
+    let Looked { kind, seen } = look(&path)?;
+    observer(Event::StepStarted(Step::Verification));
+    let version = match &kind {
+        DatabaseKind::Damaged { reason } => return Ok(VerifyReport::of_defect(path, reason.clone())),
+        DatabaseKind::Fresh => return Ok(VerifyReport::of_defect(path, "the database is empty".into())),
+        DatabaseKind::NeedsRecovery => {
+            let reason = "a transaction that a crash left half done waits to be undone".to_owned();
+            return Ok(VerifyReport::of_defect(path, reason));
+        }
+        DatabaseKind::Current { version } | DatabaseKind::Behind { version } => *version,
+        DatabaseKind::Missing | DatabaseKind::Newer { .. } | DatabaseKind::Foreign { .. } => {
+            return Err(refuse(&kind, &path).expect_err("these kinds are refused"));
+        }
+    };
+    let mut seen = seen.expect("a database of known version was seen");
+    seen.database.stop_on(interrupt)?;
+    let mut deviations = Vec::new();
+    if version != HEAD_VERSION {
+        deviations.push(format!("the schema version is {version}, expected {HEAD_VERSION}"));
+    }
+    deviations.extend(definition_deviations(&seen.inventory, version, features)?);
+    if version >= 2 {
+        deviations.extend(history_deviations(&seen.versions));
+    }
+    deviations.extend(integrity_findings(&seen.database)?.into_iter().map(|finding| format!("integrity: {finding}")));
+    let expected = expected_of(version, features)?;
+    let tables = expected.tables.keys().filter(|key| !key.starts_with("sqlite_")).count();
+    let report = VerifyReport { path, version, deviations, tables, indexes: expected.indexes.len() };
+    observer(Event::StepDone { step: Step::Verification, line: report.line(), duration_ms: 0 });
+    Ok(report)
+}
+
+/// How definitions differ. What belongs to a feature that is off may be missing, but not wrong.
+fn definition_deviations(found: &Inventory, version: i64, features: Features) -> Result<Vec<String>, StoreError> {
+    let required = compare(&expected_of(version, features)?, found);
+    let every = Features { analytics_indexes: true, daily_unrealized_pnl: true };
+    let wrong = compare(&expected_of(version, every)?, found).into_iter().filter(|deviation| {
+        let is_missing = matches!(
+            deviation,
+            Deviation::MissingIndex { .. } | Deviation::MissingTable { .. } | Deviation::MissingColumn { .. }
+        );
+        !is_missing && !required.contains(deviation)
+    });
+    Ok(required.iter().map(ToString::to_string).chain(wrong.map(|deviation| deviation.to_string())).collect())
+}
+
+/// What is wrong with the rows of `schema_version`.
+fn history_deviations(versions: &VersionTable) -> Vec<String> {
+    let mut deviations = Vec::new();
+    for version in VERSIONS {
+        let place = format!("row {} of schema_version", version.number);
+        let Some(row) = versions.rows().iter().find(|row| row.version == version.number && row.success) else {
+            deviations.push(format!("{place} is missing"));
+            continue;
+        };
+        let Some(script) = version.script else { continue };
+        match &row.migration_script {
+            None => deviations.push(format!("{place} has no migration_script")),
+            Some(text) if !text.contains(script.up) => {
+                deviations.push(format!("migration_script in {place} is not the released one"));
+            }
+            Some(_) => {}
+        }
+        match &row.rollback_script {
+            None => deviations.push(format!("{place} has no rollback_script")),
+            Some(text) if !text.contains(script.down) => {
+                deviations.push(format!("rollback_script in {place} is not the released one"));
+            }
+            Some(_) => {}
+        }
+    }
+    deviations
+}

@@ -1,0 +1,137 @@
+//! One commit: many batches, each atomic by itself.
+
+use rusqlite::Connection;
+
+use super::apply::apply;
+use super::{Batch, WriterOptions, tell};
+use crate::error::{EngineError, EngineErrorKind, StoreError};
+use crate::retention::{CleanUpReport, Sweep};
+
+/// Why a whole transaction came to nothing.
+struct Lost {
+    failure: EngineError,
+    /// Whether another attempt right away has a chance: not while somebody holds the file or the disk fails.
+    worth_another_try: bool,
+}
+
+/// Writes a group and tells each submitter.
+///
+/// A batch that is refused fails alone. When the whole transaction is lost (SQLite rolls all of it back when the disk is full,
+/// and a commit may fail), each batch gets one more try in a transaction of its own, so that one that is too large does
+/// not sink the small ones.
+pub(super) fn write(connection: &mut Connection, group: Vec<Batch>, options: &WriterOptions) {
+    match write_together(connection, &group, options) {
+        Ok(outcomes) => {
+            for (batch, outcome) in group.into_iter().zip(outcomes) {
+                tell(batch.done, outcome.map_err(not_written));
+            }
+        }
+        Err(lost) if group.len() == 1 || !lost.worth_another_try => fail_all(group, &lost.failure),
+        Err(_) => write_one_by_one(connection, group, options),
+    }
+}
+
+/// One step of a clean-up in a transaction of its own; the report once it is at its end.
+pub(super) fn step_clean_up(
+    connection: &mut Connection,
+    sweep: &mut Sweep,
+    options: &WriterOptions,
+) -> Result<Option<CleanUpReport>, StoreError> {
+    let mut step = |connection: &mut Connection| -> Result<Option<CleanUpReport>, EngineError> {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let report = sweep.step(connection)?;
+        commit(connection, options)?;
+        Ok(report)
+    };
+    step(connection).map_err(|failure| {
+        roll_back(connection);
+        not_written(failure)
+    })
+}
+
+fn write_one_by_one(connection: &mut Connection, group: Vec<Batch>, options: &WriterOptions) {
+    let mut batches = group.into_iter();
+    while let Some(batch) = batches.next() {
+        match write_together(connection, std::slice::from_ref(&batch), options) {
+            Ok(outcomes) => {
+                let outcome = outcomes.into_iter().next().unwrap_or(Ok(()));
+                tell(batch.done, outcome.map_err(not_written));
+            }
+            Err(lost) => {
+                let give_up = !lost.worth_another_try;
+                tell(batch.done, Err(not_written(lost.failure.clone())));
+                if give_up {
+                    fail_all(batches.collect(), &lost.failure);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn fail_all(group: Vec<Batch>, failure: &EngineError) {
+    for batch in group {
+        tell(batch.done, Err(not_written(failure.clone())));
+    }
+}
+
+/// One transaction. The outcome of each batch, once the others are durable; or why nothing of it is in the file.
+fn write_together(
+    connection: &mut Connection,
+    group: &[Batch],
+    options: &WriterOptions,
+) -> Result<Vec<Result<(), EngineError>>, Lost> {
+    let write = |connection: &mut Connection| -> Result<Vec<Result<(), EngineError>>, EngineError> {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut outcomes = Vec::with_capacity(group.len());
+        for batch in group {
+            outcomes.push(write_batch(connection, batch, options)?);
+        }
+        commit(connection, options)?;
+        Ok(outcomes)
+    };
+    write(connection).map_err(|failure| {
+        roll_back(connection);
+        let worth_another_try = !matches!(failure.kind, EngineErrorKind::Busy | EngineErrorKind::DiskFailure);
+        Lost { failure, worth_another_try }
+    })
+}
+
+/// One batch in its savepoint. The outer error means that the whole transaction is lost.
+fn write_batch(
+    connection: &Connection,
+    batch: &Batch,
+    options: &WriterOptions,
+) -> Result<Result<(), EngineError>, EngineError> {
+    connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
+    let now = options.clock.now();
+    let outcome = batch.writes.iter().try_for_each(|write| apply(connection, write, now).map_err(EngineError::from));
+    if let Err(failure) = &outcome {
+        if connection.is_autocommit() {
+            return Err(failure.clone());
+        }
+        connection.prepare_cached("ROLLBACK TO batch")?.execute([])?;
+    }
+    connection.prepare_cached("RELEASE batch")?.execute([])?;
+    Ok(outcome)
+}
+
+fn commit(connection: &Connection, options: &WriterOptions) -> Result<(), EngineError> {
+    if let Some(gate) = &options.commit_gate {
+        gate().map_err(|message| EngineError { kind: EngineErrorKind::Other, message })?;
+    }
+    connection.execute_batch("COMMIT").map_err(EngineError::from)
+}
+
+fn roll_back(connection: &Connection) {
+    // Where SQLite rolled back by itself there is nothing left to do.
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "a failed transaction could not be rolled back");
+    }
+}
+
+fn not_written(source: EngineError) -> StoreError {
+    StoreError::NotWritten { source }
+}
