@@ -37,7 +37,7 @@ pub enum ApiKeySource {
 }
 
 /// Firms on the gateway and their domains. Source: the tables in public clients of the gateway, which agree with each
-/// other; its own page now names only the demonstration system. Any other firm can be spelled out in three addresses.
+/// other; its own page now names only the demonstration system. Any other firm can be spelled out in two addresses.
 const FIRMS: [(&str, &str); 14] = [
     ("topstepx", "topstepx.com"),
     ("alphaticks", "alphaticks.projectx.com"),
@@ -133,9 +133,7 @@ fn domain_of(document: &Document, firm: &str) -> Result<&'static str, ConfigErro
         let mut error = document.refuse_key("gateway.firm", format!("{firm:?} is not a firm this program knows"));
         error.advice = nearest_known(firm, FIRMS.iter().map(|(name, _)| *name))
             .map(|advice| advice.replace("known key", "known firm"))
-            .map(|advice| {
-                format!("{advice}; any other firm is spelled out with api_url and hub_url")
-            });
+            .map(|advice| format!("{advice}; any other firm is spelled out with api_url and hub_url"));
         error
     })
 }
