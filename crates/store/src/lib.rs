@@ -44,4 +44,4 @@ pub use verify::{VerifyReport, verify};
 pub use reader::{Reader, ReaderOptions, Remembered};
 pub use retention::{CleanUpReport, Retention};
 pub use tables::{Rows, Unreadable};
-pub use writer::{Writer, WriterOptions};
+pub use writer::{Unwritten, Writer, WriterOptions};

@@ -122,7 +122,7 @@ impl Auth {
                 // A refused login repeated at once gets an account locked; a lost one does not.
                 let is_refusal = !error.is_passing();
                 let pause = is_refusal.then(|| self.after_pause());
-                let reason = CallError::NotLoggedIn { reason: error.to_string() };
+                let reason = CallError::NotLoggedIn { reason: error.to_string(), refused: is_refusal };
                 tracing::warn!(error = %error, "the login failed");
                 renewal.failure = Some(Failure { reason: reason.clone(), no_login_before: pause });
                 Err(reason)

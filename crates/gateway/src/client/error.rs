@@ -38,6 +38,8 @@ pub enum CallError {
     NotLoggedIn {
         /// Why the login did not succeed.
         reason: String,
+        /// Whether the gateway answered and refused the credentials, rather than not answering.
+        refused: bool,
     },
     /// Too many calls, by the gateway's count: nothing was done.
     #[error("{endpoint} was refused because of too many calls; again in {retry_after_ms} ms")]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use riskd_core::engine::{Action, Config, EngineState, Event, Input, step};
+use riskd_gateway::client::EventReceiver;
 use riskd_store::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
@@ -32,7 +33,7 @@ pub(super) struct EventLoop {
     pub(super) journal: Journal,
     pub(super) executor: Executor,
     /// What happens: hubs and answers.
-    pub(super) inbox: mpsc::Receiver<Event>,
+    pub(super) inbox: EventReceiver,
     /// What became of writes, and chores that fell due.
     pub(super) outcomes: mpsc::UnboundedReceiver<Outcome>,
     pub(super) retention: riskd_store::Retention,
@@ -64,7 +65,7 @@ impl EventLoop {
             Some(event) = self.inbox.recv() => {
                 self.take(event);
                 for _ in 1..EVENTS_AT_A_TIME {
-                    let Ok(event) = self.inbox.try_recv() else { break };
+                    let Some(event) = self.inbox.try_recv() else { break };
                     self.take(event);
                 }
             }
@@ -80,7 +81,8 @@ impl EventLoop {
         self.dispatch();
         if self.journal.is_failing() && self.retry_writes_at <= self.clock.now() {
             let now = self.clock.now();
-            self.retry_writes_at = now.saturating_add(jiff::SignedDuration::from_millis(RETRY_WRITES_EVERY_MS)).unwrap_or(now);
+            self.retry_writes_at =
+                now.saturating_add(jiff::SignedDuration::from_millis(RETRY_WRITES_EVERY_MS)).unwrap_or(now);
             let engine = &self.engine;
             self.journal.retry(|| engine.durable_state());
         }

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use riskd_core::engine;
-use riskd_core::model::AccountId;
+use riskd_core::model::{AccountId, ROOTS_BELOW_ZERO};
 use riskd_gateway::client::{CallError, Gateway, event_queue};
 use riskd_store::{
-    Clock, DatabaseEvent, Location, MigrateOptions, OpenOutcome, OwnedDatabase, Reader, Retention, StoreError, Trigger,
+    BackupOptions, Clock, MigrateOptions, OpenOutcome, OwnedDatabase, Reader, ReaderOptions, StoreError, Trigger,
     Writer, WriterOptions, open,
 };
 use tokio::sync::{mpsc, watch};
@@ -67,8 +67,9 @@ impl Stop {
 
     /// Resolves when somebody has asked.
     async fn asked(&self) {
+        let mut times = self.0.subscribe();
         // The sender lives in `self`.
-        let _alive = self.0.subscribe().wait_for(|times| *times > 0).await;
+        let _alive = times.wait_for(|times| *times > 0).await;
     }
 }
 
@@ -87,7 +88,7 @@ pub struct Surroundings {
     /// Told how far the daemon is.
     pub phase: watch::Sender<Phase>,
     /// Told what happens to the database at the start; may be called from two threads.
-    pub on_database_event: Arc<dyn Fn(DatabaseEvent) + Send + Sync>,
+    pub on_database_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -98,8 +99,7 @@ pub struct Surroundings {
 pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Failure> {
     let Surroundings { clock, stop, phase, on_database_event } = surroundings;
     phase.send_replace(Phase::Opening);
-    let location = Location::new(&setup.database.path).with_backups(&setup.database.backup.directory);
-    let Some(database) = open_database(&setup, &location, &clock, &stop, on_database_event).await? else {
+    let Some(database) = open_database(&setup, &clock, &stop, on_database_event).await? else {
         return Ok(Summary::of_nothing());
     };
     phase.send_replace(Phase::Connecting);
@@ -111,7 +111,7 @@ pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Fa
         () = stop.asked() => return Ok(Summary::of_nothing()),
     };
     accounts.iter().for_each(AccountSetup::announce);
-    let event_loop = assemble(&setup, &accounts, &database, &location, &clock, gateway)?;
+    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway)?;
     phase.send_replace(Phase::Watching);
     info!(accounts = accounts.len(), "watching");
     let summary = event_loop.run(stop.0.subscribe()).await;
@@ -124,14 +124,14 @@ fn assemble(
     setup: &Setup,
     accounts: &[AccountSetup],
     database: &OwnedDatabase,
-    location: &Location,
     clock: &Clock,
     gateway: Gateway,
 ) -> Result<EventLoop, Failure> {
     let config = setup.engine_config(accounts);
     let ids: Vec<AccountId> = config.accounts.keys().copied().collect();
     let now = clock.now();
-    let reader = Reader::open(database.path()).map_err(store_failure)?;
+    let reader = Reader::open(database.path(), ReaderOptions { negative_price_roots: negative_price_roots() })
+        .map_err(store_failure)?;
     let remembered = reader.memory(&ids, now).map_err(store_failure)?;
     for unreadable in &remembered.unreadable {
         error!("a row cannot be read and is left alone: {unreadable}");
@@ -145,13 +145,12 @@ fn assemble(
         Maintenance {
             clock: clock.clone(),
             cleanup_schedule: setup.database.cleanup_schedule.clone(),
-            location: location.clone(),
-            backup: setup.backup_options(clock),
+            location: setup.database.location(),
+            backup: BackupOptions { retention: setup.database.backup_retention(), ..BackupOptions::new(clock.clone()) },
             due: outcome_sender.clone(),
         }
         .run(),
     );
-    let retention = setup.database.retention;
     Ok(EventLoop {
         engine,
         config,
@@ -160,12 +159,7 @@ fn assemble(
         executor: Executor::start(gateway, events, ids.into_iter()),
         inbox,
         outcomes,
-        retention: Retention {
-            trade_history_days: retention.trade_history_days,
-            daily_pnl_days: retention.daily_pnl_days,
-            enforcement_log_days: retention.enforcement_log_days,
-            daily_unrealized_pnl_days: retention.daily_unrealized_pnl_days,
-        },
+        retention: setup.database.row_retention(),
         counts: notices::Counts::default(),
         latencies: summary::Latencies::new(),
         actions,
@@ -177,22 +171,22 @@ fn assemble(
 /// a supervisor that restarts the daemon at once must not turn that into a storm. `None` when asked to stop meanwhile.
 async fn open_database(
     setup: &Setup,
-    location: &Location,
     clock: &Clock,
     stop: &Stop,
-    on_event: Arc<dyn Fn(DatabaseEvent) + Send + Sync>,
+    on_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
 ) -> Result<Option<OwnedDatabase>, Failure> {
     loop {
         let options = MigrateOptions {
             trigger: Trigger::Automatic,
-            features: setup.features(),
+            features: setup.database.features(),
             auto_migrate: setup.database.schema.auto_migrate,
             create_backup: setup.database.schema.backup_before_migrate && setup.database.migration.create_backup,
             create_if_missing: true,
-            retention: setup.backup_retention(),
+            retention: setup.database.backup_retention(),
             ..MigrateOptions::new(clock.clone())
         };
-        let (interrupt, location, on_event) = (options.interrupt.clone(), location.clone(), Arc::clone(&on_event));
+        let (interrupt, location, on_event) =
+            (options.interrupt.clone(), setup.database.location(), Arc::clone(&on_event));
         let mut work = tokio::task::spawn_blocking(move || open(&location, &options, &*on_event));
         let opened = tokio::select! {
             opened = &mut work => opened,
@@ -285,7 +279,10 @@ async fn loop_until_reached(
             Ok(listed) => return Ok(listed),
             Err(error) => error,
         };
-        if matches!(error, CallError::Refused { .. } | CallError::Unauthorized { .. } | CallError::LoginRefused { .. }) {
+        if matches!(
+            error,
+            CallError::Refused { .. } | CallError::Unauthorized { .. } | CallError::NotLoggedIn { refused: true, .. }
+        ) {
             return Err(Failure::new(FailureKind::Failed, format!("The broker refuses this login: {error}."))
                 .meaning("NOTHING IS PROTECTED.")
                 .next("check the user name in gateway.yaml and the API key, then start again"));
@@ -297,7 +294,12 @@ async fn loop_until_reached(
     }
 }
 
+/// Symbol roots of contracts that may trade at zero or below.
+fn negative_price_roots() -> Vec<String> {
+    ROOTS_BELOW_ZERO.iter().map(|root| (*root).to_owned()).collect()
+}
+
 /// What a failure of the store means for the user.
 fn store_failure(error: StoreError) -> Failure {
-    crate::cli::db::failure(&error)
+    Failure::new(FailureKind::Failed, error.to_string()).next(error.hint())
 }

@@ -16,6 +16,11 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// A run that was stopped before it watched anything.
+    pub(super) fn of_nothing() -> Self {
+        Self { counts: Counts::default(), latencies: Latencies::new(), left_pending: false }
+    }
+
     /// Rules breached.
     pub fn breaches(&self) -> u64 {
         self.counts.breaches

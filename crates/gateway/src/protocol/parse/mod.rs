@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use riskd_core::engine::{Event, Refusal};
 use riskd_core::model::{
     Account, AccountId, Checks, Contract, ContractId, DEFAULT_CLOCK_SKEW_MS, Invalid, Noun, Order, Position, Quote,
-    SymbolRoot, Trade,
+    Trade, may_trade_below_zero,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -31,10 +31,6 @@ use serde_json::value::RawValue;
 use super::redact::redact;
 use super::wire::{decode_text, event};
 use known::Known;
-
-/// Contract roots that traded below zero or may: crude oil, in the exchange's and the gateway's spellings. Source: CME
-/// allowed negative prices for the WTI family in April 2020.
-const ROOTS_WITH_NEGATIVE_PRICES: [&str; 5] = ["CL", "CLE", "MCL", "MCLE", "QM"];
 
 /// Contract ids kept for reuse; far above the number of contracts that exist at one time.
 const INTERNED_LIMIT: usize = 4_096;
@@ -282,14 +278,8 @@ impl Parser {
 
     fn checks(&self, context: &Context, contract_id: &ContractId) -> Checks {
         Checks { now: context.now, clock_skew_ms: self.clock_skew_ms, allows_negative_price: false }
-            .allowing_negative_price(allows_negative_price(contract_id))
+            .allowing_negative_price(may_trade_below_zero(contract_id))
     }
-}
-
-/// Whether the contract's price may be zero or below, by its root.
-pub fn allows_negative_price(contract_id: &ContractId) -> bool {
-    let SymbolRoot(root) = SymbolRoot::of_contract_id(contract_id);
-    ROOTS_WITH_NEGATIVE_PRICES.iter().any(|listed| listed.eq_ignore_ascii_case(root))
 }
 
 /// The action of a wrapper that takes its row away; 0 creates and 1 updates. Source: the gateway's order updates.

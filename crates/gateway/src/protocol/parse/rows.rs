@@ -3,12 +3,12 @@
 use riskd_core::model::{
     Account, AccountDraft, AccountId, Contract, ContractDraft, ContractId, Invalid, Money, Noun, Order, OrderDraft,
     OrderId, OrderState, OrderType, Position, PositionDraft, PositionId, PositionType, Quote, QuoteDraft, Side, Trade,
-    TradeDraft, TradeId,
+    TradeDraft, TradeId, may_trade_below_zero,
 };
 use serde::Deserialize;
 
 use super::fields::{Raw, Reader};
-use super::{Context, Parser, PositionNews, Source, allows_negative_price, not_an_object};
+use super::{Context, Parser, PositionNews, Source, not_an_object};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,7 +79,7 @@ pub(super) fn contract(parser: &mut Parser, row: &str) -> Result<Contract, Inval
         tick_value: read.required("tick_value", read.money("tick_value", fields.tick_value)?)?,
         exchange: None,
         expiration: None,
-        allows_negative_price: allows_negative_price(&contract_id),
+        allows_negative_price: may_trade_below_zero(&contract_id),
         contract_id,
     })
 }
