@@ -225,6 +225,25 @@ mod tests {
     }
 
     #[test]
+    fn log_files_are_made_in_their_folder_or_the_folder_is_named() {
+        let base = tempfile::tempdir().expect("a folder for the test");
+        let directory = base.path().join("deep/logs");
+        let mut appender = open_files(&LogFilesConfig { directory: directory.clone(), keep: 2 }).expect("it is made");
+        appender.write_all(b"{}\n").expect("it is written");
+        let names: Vec<String> = std::fs::read_dir(&directory)
+            .expect("the folder is there")
+            .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned())
+            .collect();
+        assert!(matches!(&names[..], [name] if name.starts_with("riskd.") && name.ends_with(".log.json")), "{names:?}");
+
+        let file = base.path().join("file");
+        std::fs::write(&file, "").expect("it is written");
+        let failure = open_files(&LogFilesConfig { directory: file.join("logs"), keep: 2 }).expect_err("no folder");
+        assert_eq!(failure.kind, FailureKind::NoSpaceOrPermission);
+        assert!(failure.what.contains("file/logs cannot be used"), "{}", failure.what);
+    }
+
+    #[test]
     fn options_beat_the_config_which_beats_the_command() {
         use LogDetail::{Details, Errors, Events, Everything, Warnings};
         let table = [

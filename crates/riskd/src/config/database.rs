@@ -100,7 +100,8 @@ pub struct MigrationConfig {
     pub require_confirmation: bool,
     /// Whether a backup is made first.
     pub create_backup: bool,
-    /// Whether the result is verified before it is committed. It always is; `false` is accepted and warned about.
+    /// Whether the migrated file is verified once more after the commit, as `riskd db verify` does it. The check inside
+    /// the transaction, without which nothing is committed, always happens.
     pub verify_after: bool,
 }
 

@@ -37,7 +37,7 @@ pub enum ApiKeySource {
 }
 
 /// Firms on the gateway and their domains. Source: the tables in public clients of the gateway, which agree with each
-/// other; its own page now names only the demonstration system. Any other firm can be spelled out in three addresses.
+/// other; its own page now names only the demonstration system. Any other firm can be spelled out in two addresses.
 const FIRMS: [(&str, &str); 14] = [
     ("topstepx", "topstepx.com"),
     ("alphaticks", "alphaticks.projectx.com"),
