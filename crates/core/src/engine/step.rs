@@ -11,7 +11,7 @@ use super::input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
 use super::observe::observe_quote;
 use super::timers::DESCRIBE_AGAIN_MS;
 use crate::model::{AccountId, Contract, ContractId, Noun, Quote, time_after_ms};
-use crate::rules::{Breach, Trigger, Verdict};
+use crate::rules::{Trigger, Verdict};
 use crate::state::{AccountState, AccountView, Markets};
 
 /// Everything the engine knows. Made by [`super::start`].
@@ -37,6 +37,8 @@ pub struct EngineState {
 pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &mut Vec<Action>) {
     let at = input.at.max(engine.latest);
     engine.latest = at;
+    // What fell due before the event happened first: a fill after the reset belongs to the new day.
+    engine.fire_due(config, at, actions);
     match input.event {
         Event::Quote(quote) => engine.observe_prices(config, at, actions, &quote),
         Event::Contract(contract) => engine.observe_contract(config, at, actions, contract),
@@ -77,7 +79,6 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
         }
         Event::TimePassed => {}
     }
-    engine.fire_due(config, at, actions);
 }
 
 impl EngineState {
@@ -103,7 +104,7 @@ impl EngineState {
 
     /// Whether the broker said in this run what an account holds.
     pub fn has_heard_from_the_broker(&self, account_id: AccountId) -> bool {
-        self.desks.get(&account_id).is_some_and(Desk::has_heard_from_the_broker)
+        self.desks.get(&account_id).is_some_and(|desk| desk.heard_from_the_broker)
     }
 
     /// Whether a hub is up.
@@ -195,7 +196,7 @@ impl EngineState {
         let mut breaches = std::mem::take(&mut self.breaches);
         if let Some(market) = self.markets.get(contract_id) {
             for account_id in market.holders() {
-                let Some(desk) = self.desks.get(account_id).filter(|desk| desk.has_heard_from_the_broker()) else {
+                let Some(desk) = self.desks.get(account_id).filter(|desk| desk.heard_from_the_broker) else {
                     continue;
                 };
                 if is_breached(config, desk, &desk.view(&self.markets, at), &trigger) {
@@ -250,7 +251,7 @@ impl EngineState {
         actions.push(Action::Notice(Notice::Refused { account_id, invalid }));
         let doubt = |desk: &mut Desk, context: &mut Context<'_>| {
             desk.set_certain(context, false);
-            desk.reconciliation.look_by(context.at);
+            desk.reconciliation.look_soon(context.at);
         };
         match account_id {
             _ if !matters => {}
@@ -321,11 +322,7 @@ fn is_breached(config: &Config, desk: &Desk, view: &AccountView<'_>, trigger: &T
             && !desk.state.locks.is_latched(rule.id(), view.at)
             && match rule.check(view, trigger) {
                 Verdict::Within => false,
-                Verdict::Breached(breach) => is_news(desk, rule.id(), &breach),
+                Verdict::Breached(breach) => desk.is_news(rule.id(), &breach),
             }
     })
-}
-
-fn is_news(desk: &Desk, rule_id: crate::model::RuleId, breach: &Breach) -> bool {
-    !desk.outbox.is_dealing_with(rule_id, &breach.goal)
 }
