@@ -181,12 +181,12 @@ impl Desk {
         let before = self.state.session.realized_pnl();
         let complete = snapshot.trades_since <= self.state.session.starts_at()
             && !snapshot.refused.iter().any(|invalid| invalid.noun == Noun::Trade);
-        if complete {
-            self.state.session.trades_are_complete();
-        }
         let mut changed = false;
         for trade in &snapshot.trades {
             changed |= self.count_trade(context, trade.clone());
+        }
+        if complete {
+            self.state.session.trades_are_complete();
         }
         let after = self.state.session.realized_pnl();
         if before != after {

@@ -7,6 +7,5 @@ mod broker;
 mod disk;
 mod world;
 
-pub use broker::{Broker, Look, Outcome};
-pub use disk::Disk;
+pub use broker::{Look, Outcome};
 pub use world::World;
