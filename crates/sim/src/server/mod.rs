@@ -91,7 +91,7 @@ pub struct LoggedRequest {
 
 /// A simulator that runs on this machine, until it is shut down or dropped.
 pub struct Simulator {
-    /// `http://127.0.0.1:PORT`, to which the endpoints' paths (`/api/…`) are added.
+    /// `http://127.0.0.1:PORT`, to which the paths of the endpoints (`/api/…`) and of the hubs (`/hubs/…`) are added.
     pub base_url: String,
     /// `ws://127.0.0.1:PORT/hubs/user`
     pub user_hub_url: String,

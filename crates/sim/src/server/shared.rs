@@ -109,7 +109,7 @@ impl Shared {
     pub(crate) fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, Timestamp) -> R) -> R {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // The server's clock never goes back, whatever the machine's does.
-        let now = (self.clock)().max(state.last_now);
+        let now = self.now().max(state.last_now);
         state.last_now = now;
         let result = change(&mut state, now);
         let happened = state.exchange.take_events();
@@ -153,7 +153,7 @@ impl Shared {
         loop {
             let wait = self.read(|state| {
                 let deadline = state.exchange.next_deadline()?;
-                Some(Duration::try_from(deadline.duration_since((self.clock)())).unwrap_or_default())
+                Some(Duration::try_from(deadline.duration_since(self.now())).unwrap_or_default())
             });
             match wait {
                 None => self.deadline_changed.notified().await,
@@ -168,8 +168,10 @@ impl Shared {
         }
     }
 
+    /// The present moment in whole microseconds: the gateway writes no more digits, and some clients read no more.
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
+        let now = (self.clock)();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     pub(crate) fn watch_changes(&self) -> watch::Receiver<u64> {

@@ -3,7 +3,7 @@
 use riskd_core::model::Money;
 
 use super::*;
-use crate::exchange::{AccountRecord, ExchangeConfig, OrderStatus, contract_id};
+use crate::exchange::{AccountRecord, ExchangeConfig, ExchangeEvent, OrderStatus, contract_id};
 use crate::feed::{Feed, sample};
 
 type Kind = fn(AccountId, &ContractId, u64) -> Trader;
@@ -39,10 +39,15 @@ fn play(feed: &Feed, seed: u64) -> (Vec<Story>, Vec<Trader>, Exchange) {
             let open = exchange.average_price(id, &contract_id).unwrap_or_default();
             story.largest = story.largest.max(held.abs());
             story.worst_open = story.worst_open.min(contract.value_between(open, tick.price, held));
-            story.worst_realized = story.worst_realized.min(exchange.realized_pnl(id));
-            story.fills = exchange.trades(id).len();
         }
-        exchange.take_events();
+        for event in exchange.take_events() {
+            if let ExchangeEvent::Trade(trade) = event {
+                let story =
+                    &mut stories[traders.iter().position(|trader| trader.account_id == trade.account_id).unwrap()];
+                story.fills += 1;
+                story.worst_realized = story.worst_realized.min(exchange.realized_pnl(trade.account_id));
+            }
+        }
     }
     (stories, traders, exchange)
 }
