@@ -5,7 +5,7 @@ use riskd_store::{DatabaseKind, Features, Location, StoreError, status};
 use crate::failure::{Failure, FailureKind};
 
 /// A failure of the store that left the database as it was.
-pub(super) fn unchanged(error: &StoreError) -> Failure {
+pub(crate) fn unchanged(error: &StoreError) -> Failure {
     match error {
         StoreError::MigrationFailed(failed) => {
             let backup = match &failed.backup {

@@ -35,12 +35,15 @@ macro_rules! commands {
 
 // In the order in which `riskd --help` lists them.
 commands! {
+    demo => Demo,
+    run => Run,
+    sim => Sim,
     status => Status,
     log => Log,
     db => Db,
 }
 
-mod failures;
+pub(crate) mod failures;
 mod state;
 mod words;
 

@@ -24,13 +24,14 @@ use crate::logging::LogDetail;
 /// Ctrl-C or SIGTERM stops in order: enforcements under way are seen through first. A second signal stops at once; what
 /// is pending then goes on at the next start.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  riskd run\n  riskd run --check\n  riskd --config /etc/riskd run")]
+#[command(after_help = super::help("  riskd run\n  riskd run --check\n  riskd --config /etc/riskd run"))]
 pub struct Args {
     /// Load everything, connect to nothing, change nothing, and say what would happen
     #[arg(long)]
     check: bool,
 }
 
+/// Runs the daemon until it is told to stop.
 pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let _log = context.start_logging(LogDetail::Events)?;
     let setup = Setup::load(&context.config, &ConfigSurroundings::of_this_process())?;
@@ -129,7 +130,7 @@ impl CheckedAccount {
 
 fn check(setup: &Setup, context: &Context) -> Result<Exit, Failure> {
     let database = riskd_store::status(&setup.database.location(), setup.database.features())
-        .map_err(|error| Failure::new(FailureKind::Failed, error.to_string()).next(error.hint()))?;
+        .map_err(|error| super::failures::unchanged(&error))?;
     let accounts: Vec<_> = setup.accounts.iter().map(CheckedAccount::of).collect();
     if context.output.is_json() {
         context.output.json(&Checked { database, accounts });

@@ -301,5 +301,5 @@ fn negative_price_roots() -> Vec<String> {
 
 /// What a failure of the store means for the user.
 fn store_failure(error: StoreError) -> Failure {
-    Failure::new(FailureKind::Failed, error.to_string()).next(error.hint())
+    crate::cli::failures::unchanged(&error)
 }
