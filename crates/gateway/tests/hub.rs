@@ -265,7 +265,7 @@ async fn the_hub_is_pinged() {
 
 #[tokio::test]
 async fn silence_is_death() {
-    let mut world = World::start(Hub::User, accounts([704]), |config| config.hub_timeouts.silence_ms = 300).await;
+    let mut world = World::start(Hub::User, accounts([704]), |config| config.hub_timeouts.silence_ms = 1_500).await;
     let mut peer = world.peer().await;
     peer.welcome().await;
     world.expect_link(Hub::User, true).await;
@@ -366,7 +366,7 @@ async fn a_failed_handshake_or_subscription_is_tried_again() {
 
 #[tokio::test]
 async fn unanswered_subscriptions_end_the_attempt() {
-    let mut world = World::start(Hub::User, accounts([704]), |config| config.hub_timeouts.subscribe_ms = 300).await;
+    let mut world = World::start(Hub::User, accounts([704]), |config| config.hub_timeouts.subscribe_ms = 1_500).await;
     let mut peer = world.peer().await;
     peer.shake_hands().await;
     peer.calls(4).await;
@@ -477,7 +477,7 @@ async fn it_stops_when_nobody_reads_any_more() {
 
 #[tokio::test]
 async fn the_token_never_gets_into_the_log() {
-    let (log, _guard) = CapturedLog::start();
+    let log = CapturedLog::start();
     let mut world = World::user().await;
     *world.refuse.lock().unwrap() = 1;
     let mut peer = world.peer().await;
@@ -492,4 +492,17 @@ async fn the_token_never_gets_into_the_log() {
     let text = log.text();
     assert!(text.contains("the connection is down") && text.contains("[redacted]"), "{text}");
     assert!(!text.contains("token-"), "{text}");
+}
+
+#[tokio::test]
+async fn a_hub_that_speaks_no_tls_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let wants_tls = |config: &mut ClientConfig| config.hub_url = format!("wss://{address}");
+    let world = World::start(Hub::User, accounts([704]), wants_tls).await;
+    for _ in 0..2 {
+        let (mut stream, _) = soon("a connection", listener.accept()).await.unwrap();
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    }
+    world.stop().await;
 }

@@ -172,7 +172,7 @@ async fn answers_are_told_apart_by_what_is_known_of_their_effect() {
 #[tokio::test]
 async fn a_call_without_an_answer_has_no_known_outcome() {
     let server = Server::start(|seen| seen.path.ends_with("cancel").then_some(Reply::Silence)).await;
-    let gateway = gateway_with(&server, &ManualClock::default(), |config| config.rest_timeouts.call_ms = 400);
+    let gateway = gateway_with(&server, &ManualClock::default(), |config| config.rest_timeouts.call_ms = 1_500);
     let error = gateway.cancel_order(ACCOUNT, OrderId(5)).await.unwrap_err();
     assert!(matches!(error, CallError::Unknown { endpoint: Endpoint::CancelOrder, .. }), "{error:?}");
     assert_eq!(server.count("cancel"), 1);
@@ -336,7 +336,7 @@ async fn the_token_is_exchanged_two_hours_before_its_end() {
 
 #[tokio::test]
 async fn no_secret_gets_into_errors_or_the_log() {
-    let (log, _guard) = CapturedLog::start();
+    let log = CapturedLog::start();
     let echo = |seen: &support::Seen| format!("{} {} {:?}", seen.body, API_KEY, seen.token);
     let replies: [fn(String) -> Reply; 3] = [
         |text| Reply::Status(500, text),

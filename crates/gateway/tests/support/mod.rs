@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -171,6 +172,7 @@ impl ManualClock {
 
 /// A config that talks to this machine, and repeats without waiting.
 pub(crate) fn config(base_url: String, hub_url: String) -> ClientConfig {
+    install_log();
     // Another test may have been first; then the provider is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut config = ClientConfig::new(base_url, hub_url, "trader".to_owned(), API_KEY.into());
@@ -201,44 +203,66 @@ impl Script {
     }
 }
 
-/// Keeps everything that is logged on this thread, in all levels.
-#[derive(Clone, Default)]
-pub(crate) struct CapturedLog(Arc<Mutex<String>>);
+thread_local! {
+    static LOGGED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Everything that is logged on this thread, in all levels, from `start` on.
+///
+/// One subscriber serves the whole process and writes to the log of the thread an event happens on: what a scoped
+/// subscriber sees depends on which thread met a callsite first.
+pub(crate) struct CapturedLog;
 
 impl CapturedLog {
+    pub(crate) fn start() -> Self {
+        install_log();
+        LOGGED.set(Some(String::new()));
+        Self
+    }
+
     pub(crate) fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
-    }
-
-    /// Starts to capture, until the guard is dropped.
-    pub(crate) fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let guard = tracing::subscriber::set_default(log.clone());
-        (log, guard)
+        LOGGED.with_borrow(|log| log.clone().unwrap_or_default())
     }
 }
 
-impl tracing::field::Visit for CapturedLog {
+fn install_log() {
+    // Another test may have been first; then it is there already.
+    let _ = tracing::subscriber::set_global_default(ThreadLog);
+}
+
+struct ThreadLog;
+
+impl ThreadLog {
+    fn write(text: &str) {
+        LOGGED.with_borrow_mut(|log| {
+            if let Some(log) = log {
+                log.push_str(text);
+            }
+        });
+    }
+}
+
+impl tracing::field::Visit for ThreadLog {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push_str(&format!("{}={value:?} ", field.name()));
+        Self::write(&format!("{}={value:?} ", field.name()));
     }
 }
 
-impl tracing::Subscriber for CapturedLog {
+impl tracing::Subscriber for ThreadLog {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
         true
     }
     fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        attributes.record(&mut self.clone());
+        attributes.record(&mut Self);
         tracing::span::Id::from_u64(1)
     }
     fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        values.record(&mut self.clone());
+        values.record(&mut Self);
     }
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
     fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
-        self.0.lock().unwrap().push('\n');
+        event.record(&mut Self);
+        Self::write("\n");
     }
     fn enter(&self, _: &tracing::span::Id) {}
     fn exit(&self, _: &tracing::span::Id) {}
