@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,20 +13,20 @@ use riskd_gateway::client::{ClientConfig, Clock, Gateway, RetryPolicy};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-pub const API_KEY: &str = "very-secret-api-key";
-pub const START: &str = "2026-11-20T15:00:00Z";
+pub(crate) const API_KEY: &str = "very-secret-api-key";
+pub(crate) const START: &str = "2026-11-20T15:00:00Z";
 
 /// A call as the server saw it.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    pub method: String,
-    pub path: String,
-    pub token: Option<String>,
-    pub body: String,
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) token: Option<String>,
+    pub(crate) body: String,
 }
 
 /// What the server does about it.
-pub enum Reply {
+pub(crate) enum Reply {
     /// Answers with this status and body.
     Status(u16, String),
     /// Answers with this status, a `Retry-After` in seconds and an empty body.
@@ -36,31 +37,31 @@ pub enum Reply {
     Silence,
 }
 
-pub fn ok(body: &str) -> Reply {
+pub(crate) fn ok(body: &str) -> Reply {
     Reply::Status(200, body.to_owned())
 }
 
-pub const SUCCESS: &str = r#"{"success":true,"errorCode":0,"errorMessage":null}"#;
+pub(crate) const SUCCESS: &str = r#"{"success":true,"errorCode":0,"errorMessage":null}"#;
 
-pub fn refused(code: i32) -> Reply {
+pub(crate) fn refused(code: i32) -> Reply {
     ok(&format!(r#"{{"success":false,"errorCode":{code},"errorMessage":null}}"#))
 }
 
 /// A list in an answer, such as `rows("positions", "[]")`.
-pub fn rows(name: &str, list: &str) -> Reply {
+pub(crate) fn rows(name: &str, list: &str) -> Reply {
     ok(&format!(r#"{{"{name}":{list},"success":true,"errorCode":0,"errorMessage":null}}"#))
 }
 
 /// The server: it records every call and asks the test what to answer.
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     listening: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
     /// Serves until the test's runtime ends. Logins are answered `token-1`, `token-2`, …, unless `answer` does.
-    pub async fn start(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -74,23 +75,23 @@ impl Server {
         Self { address, seen, listening }
     }
 
-    pub fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Takes no more connections: whoever calls now finds nobody.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.listening.abort();
         let _ = (&mut self.listening).await;
     }
 
     /// Every call so far.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// How often a path was called.
-    pub fn count(&self, path: &str) -> usize {
+    pub(crate) fn count(&self, path: &str) -> usize {
         self.seen().iter().filter(|seen| seen.path.ends_with(path)).count()
     }
 }
@@ -151,26 +152,27 @@ async fn read_call(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
 
 /// A clock that only goes when told to.
 #[derive(Clone, Default)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub(crate) struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    pub fn advance_ms(&self, milliseconds: i64) {
+    pub(crate) fn advance_ms(&self, milliseconds: i64) {
         self.0.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let start: Timestamp = START.parse().unwrap();
         start + jiff::SignedDuration::from_millis(self.0.load(Ordering::SeqCst))
     }
 
-    pub fn as_clock(&self) -> Clock {
+    pub(crate) fn as_clock(&self) -> Clock {
         let clock = self.clone();
         Arc::new(move || clock.now())
     }
 }
 
 /// A config that talks to this machine, and repeats without waiting.
-pub fn config(base_url: String, hub_url: String) -> ClientConfig {
+pub(crate) fn config(base_url: String, hub_url: String) -> ClientConfig {
+    install_log();
     // Another test may have been first; then the provider is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut config = ClientConfig::new(base_url, hub_url, "trader".to_owned(), API_KEY.into());
@@ -178,67 +180,89 @@ pub fn config(base_url: String, hub_url: String) -> ClientConfig {
     config
 }
 
-pub fn gateway_with(server: &Server, clock: &ManualClock, change: impl FnOnce(&mut ClientConfig)) -> Gateway {
+pub(crate) fn gateway_with(server: &Server, clock: &ManualClock, change: impl FnOnce(&mut ClientConfig)) -> Gateway {
     let mut config = config(server.base_url(), "ws://127.0.0.1:1".to_owned());
     change(&mut config);
     Gateway::new(config, clock.as_clock()).unwrap()
 }
 
-pub fn gateway(server: &Server) -> Gateway {
+pub(crate) fn gateway(server: &Server) -> Gateway {
     gateway_with(server, &ManualClock::default(), |_| {})
 }
 
 /// Answers given one after the other; the last one stays.
-pub struct Script(Mutex<VecDeque<Reply>>);
+pub(crate) struct Script(Mutex<VecDeque<Reply>>);
 
 impl Script {
-    pub fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
+    pub(crate) fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
         Self(Mutex::new(replies.into_iter().collect()))
     }
 
-    pub fn next(&self) -> Reply {
+    pub(crate) fn next(&self) -> Reply {
         self.0.lock().unwrap().pop_front().expect("the script must have an answer left")
     }
 }
 
-/// Keeps everything that is logged on this thread, in all levels.
-#[derive(Clone, Default)]
-pub struct CapturedLog(Arc<Mutex<String>>);
+thread_local! {
+    static LOGGED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Everything that is logged on this thread, in all levels, from `start` on.
+///
+/// One subscriber serves the whole process and writes to the log of the thread an event happens on: what a scoped
+/// subscriber sees depends on which thread met a callsite first.
+pub(crate) struct CapturedLog;
 
 impl CapturedLog {
-    pub fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
+    pub(crate) fn start() -> Self {
+        install_log();
+        LOGGED.set(Some(String::new()));
+        Self
     }
 
-    /// Starts to capture, until the guard is dropped.
-    pub fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let guard = tracing::subscriber::set_default(log.clone());
-        (log, guard)
+    pub(crate) fn text(&self) -> String {
+        LOGGED.with_borrow(|log| log.clone().unwrap_or_default())
     }
 }
 
-impl tracing::field::Visit for CapturedLog {
+fn install_log() {
+    // Another test may have been first; then it is there already.
+    let _ = tracing::subscriber::set_global_default(ThreadLog);
+}
+
+struct ThreadLog;
+
+impl ThreadLog {
+    fn write(text: &str) {
+        LOGGED.with_borrow_mut(|log| {
+            if let Some(log) = log {
+                log.push_str(text);
+            }
+        });
+    }
+}
+
+impl tracing::field::Visit for ThreadLog {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.lock().unwrap().push_str(&format!("{}={value:?} ", field.name()));
+        Self::write(&format!("{}={value:?} ", field.name()));
     }
 }
 
-impl tracing::Subscriber for CapturedLog {
+impl tracing::Subscriber for ThreadLog {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
         true
     }
     fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        attributes.record(&mut self.clone());
+        attributes.record(&mut Self);
         tracing::span::Id::from_u64(1)
     }
     fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        values.record(&mut self.clone());
+        values.record(&mut Self);
     }
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
     fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
-        self.0.lock().unwrap().push('\n');
+        event.record(&mut Self);
+        Self::write("\n");
     }
     fn enter(&self, _: &tracing::span::Id) {}
     fn exit(&self, _: &tracing::span::Id) {}

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use riskd_core::engine::{Event, Hub};
+use riskd_core::model::AccountId;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use tokio::net::TcpStream;
@@ -55,6 +56,7 @@ pub(super) struct Session {
     splitter: RecordSplitter,
     inbox: Inbox,
     subscribed: Subscriptions,
+    accounts_so_far: BTreeSet<AccountId>,
     calls_made: u64,
     answer_deadline: Instant,
     last_frame: Instant,
@@ -85,17 +87,22 @@ impl Session {
             splitter: RecordSplitter::default(),
             inbox: Inbox::new(hub, gateway.parser(), events.clone()),
             subscribed: Subscriptions::default(),
+            accounts_so_far: BTreeSet::new(),
             calls_made: 0,
             answer_deadline: Instant::now(),
             last_frame: Instant::now(),
             announce: true,
             is_up: false,
         };
+        let wanted = subscriptions.borrow_and_update().clone();
+        if hub == Hub::User {
+            // A hub may send something together with its consent to the handshake.
+            session.expect_updates_of(&wanted.accounts);
+        }
         session.shake_hands().await?;
         if hub == Hub::User {
             session.call(method::SUBSCRIBE_ACCOUNTS, &[] as &[i64], "", true).await?;
         }
-        let wanted = subscriptions.borrow_and_update().clone();
         session.adjust(wanted).await?;
         Ok(session)
     }
@@ -161,6 +168,9 @@ impl Session {
         if let Some(reason) = self.inbox.ending.take() {
             return Err(reason);
         }
+        if self.events.is_closed() {
+            return Err("nobody listens any more".to_owned());
+        }
         if self.announce && self.inbox.awaited.is_empty() {
             self.announce = false;
             if !self.is_up {
@@ -212,6 +222,7 @@ impl Session {
                 let added: BTreeSet<_> = wanted.accounts.difference(&self.subscribed.accounts).copied().collect();
                 let removed: BTreeSet<_> = self.subscribed.accounts.difference(&wanted.accounts).copied().collect();
                 self.announce |= !added.is_empty();
+                self.expect_updates_of(&added);
                 for account in added {
                     let what = format!(" of account {account}");
                     for subscribe in [method::SUBSCRIBE_ORDERS, method::SUBSCRIBE_POSITIONS, method::SUBSCRIBE_TRADES] {
@@ -225,8 +236,6 @@ impl Session {
                         self.notify(unsubscribe, &[account.0]).await?;
                     }
                 }
-                let mut accounts = wanted.accounts.iter();
-                self.inbox.only_account = accounts.next().copied().filter(|_| accounts.next().is_none());
             }
             Hub::Market => {
                 let added: Vec<_> = wanted.contracts.difference(&self.subscribed.contracts).cloned().collect();
@@ -243,6 +252,15 @@ impl Session {
         }
         self.subscribed = wanted;
         Ok(())
+    }
+
+    /// An update that names no account is about the only one this connection ever subscribed to, if there is just one.
+    ///
+    /// Removing accounts does not help: updates of theirs may still be on their way.
+    fn expect_updates_of(&mut self, accounts: &BTreeSet<AccountId>) {
+        self.accounts_so_far.extend(accounts);
+        let mut so_far = self.accounts_so_far.iter();
+        self.inbox.only_account = so_far.next().copied().filter(|_| so_far.next().is_none());
     }
 
     /// Calls a method and awaits its answer, later.

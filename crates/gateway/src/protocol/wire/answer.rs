@@ -13,11 +13,15 @@ pub struct Envelope {
     /// Whether it was done.
     pub success: bool,
     /// 0 on success; otherwise its meaning depends on the endpoint, see [`super::Endpoint::meaning`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_zero")]
     pub error_code: i32,
     /// The gateway's words, often absent.
     #[serde(default)]
     pub error_message: Option<String>,
+}
+
+fn null_as_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(0))
 }
 
 impl Envelope {

@@ -54,6 +54,12 @@ fn answers_carry_their_envelope_beside_their_body() {
     let text = serde_json::to_string(&refusal).unwrap();
     assert_eq!(text, r#"{"success":false,"errorCode":1,"errorMessage":null}"#);
     assert_eq!(serde_json::from_str::<Answer<Positions>>(&text).unwrap(), refusal);
+    assert_eq!(
+        serde_json::to_string(&Answer::success(NoBody {})).unwrap(),
+        serde_json::to_string(&Envelope::SUCCESS).unwrap()
+    );
+    let bare: Envelope = serde_json::from_str(r#"{"success":true,"errorCode":null}"#).unwrap();
+    assert_eq!(bare, Envelope::SUCCESS);
     // A success without its list is no success: it would say "flat".
     assert!(serde_json::from_str::<Answer<Positions>>(r#"{"success":true}"#).is_err());
     assert!(serde_json::from_str::<Answer<Positions>>(r#"{"success":true,"positions":null}"#).is_err());
