@@ -5,7 +5,10 @@ use std::process::{Child, Command, Stdio};
 
 use riskd_store::{DatabaseKind, Features, Interrupt, Location, OpenOutcome, StoreError, nobody};
 
-use crate::support::{Fixture, NOW, assert_same, backup_options, names_in, options, query, restore_options, text};
+use crate::support::{
+    Fixture, NOW, assert_same, backup_options, names_in, options, python_program, query, restore_options, run_python,
+    text,
+};
 
 fn rollback(fixture: &Fixture) -> Result<riskd_store::RestoreReport, StoreError> {
     riskd_store::rollback(&fixture.location(), &restore_options(), &nobody)
@@ -20,7 +23,7 @@ impl Holder {
             "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n{statements}\n\
              print('ready', flush=True)\nsys.stdin.readline()"
         );
-        let mut child = Command::new("python3")
+        let mut child = Command::new(python_program())
             .args(["-c", &script, text(&fixture.path)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -71,7 +74,7 @@ fn rows_in_a_left_over_log_move_away_with_the_file_they_belong_to() {
     // Somebody works in v2 and crashes: the row is only in the log.
     let script = "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\
                   db.execute(\"INSERT INTO daily_pnl (account_id, date) VALUES (77, '2026-11-22')\")\ndb.commit()\nos._exit(0)";
-    assert!(Command::new("python3").args(["-c", script, text(&fixture.path)]).status().unwrap().success());
+    run_python(script, &fixture.path);
     assert!(fixture.beside("-wal").metadata().unwrap().len() > 0, "the log is left over");
     let report = rollback(&fixture).unwrap();
     fixture.assert_whole_v1();
@@ -89,7 +92,7 @@ fn stale_side_files_do_not_come_alive_beside_the_backup() {
     let script = "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\
                   db.execute('PRAGMA wal_autocheckpoint = 0')\n\
                   db.execute('UPDATE enforcement_log SET reason = 1')\ndb.commit()\nos._exit(0)";
-    assert!(Command::new("python3").args(["-c", script, text(&donor.path)]).status().unwrap().success());
+    run_python(script, &donor.path);
     let log = std::fs::read(donor.beside("-wal")).unwrap();
     let cases: [(&str, &[u8]); 4] =
         [("-wal", &log), ("-wal", b"no log at all"), ("-journal", b"no journal at all"), ("-shm", &[7; 32_768])];
@@ -184,7 +187,7 @@ fn a_bad_backup_is_refused_before_anything_moves() {
     query(&emptied, "SELECT 1");
     let script =
         "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\ndb.execute('DELETE FROM lockouts')\ndb.commit()";
-    assert!(Command::new("python3").args(["-c", script, text(&emptied)]).status().unwrap().success());
+    run_python(script, &emptied);
     assert_eq!(query(&emptied, "PRAGMA integrity_check"), ["ok"]);
     let error = restore(&emptied);
     assert!(error.to_string().contains("does not hold what it held"), "{error}");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use riskd_store::{
     BackupOptions, Clock, Features, Interrupt, Location, MigrateOptions, MigrationReport, OpenOutcome, RestoreOptions,
@@ -179,10 +180,24 @@ pub(crate) fn text(path: &Path) -> &str {
 }
 
 pub(crate) fn python(script: &str) -> Command {
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python_program());
     // -B: no compiled files beside the scripts.
     command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/database").join(script));
     command
+}
+
+/// The interpreter itself: `python3` may be a script that takes longer to find it than it takes to run.
+pub(crate) fn python_program() -> &'static str {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let output = run(Command::new("python3").args(["-c", "import sys; print(sys.executable)"]));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    })
+}
+
+/// Runs a few lines of Python with the database's path as `sys.argv[1]`.
+pub(crate) fn run_python(lines: &str, path: &Path) {
+    run(Command::new(python_program()).args(["-c", lines, text(path)]));
 }
 
 pub(crate) fn run(command: &mut Command) -> Output {
