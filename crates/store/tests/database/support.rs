@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use riskd_store::{
     BackupOptions, Clock, Features, Interrupt, Location, MigrateOptions, MigrationReport, OpenOutcome, RestoreOptions,
@@ -98,7 +99,7 @@ impl Fixture {
         assert_same(&self.held(), &self.path);
     }
 
-    /// Rows of a query, through Python.
+    /// Rows of a query, through the `sqlite3` shell.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         query(&self.path, sql)
     }
@@ -164,8 +165,13 @@ pub(crate) fn assert_same(held: &Path, path: &Path) {
     assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
 }
 
+/// Rows of a query through the `sqlite3` shell, which leaves nothing beside a file that nobody is writing.
 pub(crate) fn query(path: &Path, sql: &str) -> Vec<String> {
-    let output = run(python("witness.py").args(["sql", text(path), sql]));
+    let is_beside = |suffix: &str| Path::new(&format!("{}{suffix}", text(path))).exists();
+    let letters: String = text(path).bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let alone = !is_beside("-wal") && !is_beside("-journal");
+    let uri = format!("file:{letters}{}", if alone { "?immutable=1" } else { "" });
+    let output = run(Command::new("sqlite3").args(["-bail", &uri, sql]));
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -174,10 +180,24 @@ pub(crate) fn text(path: &Path) -> &str {
 }
 
 pub(crate) fn python(script: &str) -> Command {
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python_program());
     // -B: no compiled files beside the scripts.
     command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/database").join(script));
     command
+}
+
+/// The interpreter itself: `python3` may be a script that takes longer to find it than it takes to run.
+pub(crate) fn python_program() -> &'static str {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let output = run(Command::new("python3").args(["-c", "import sys; print(sys.executable)"]));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    })
+}
+
+/// Runs a few lines of Python with the database's path as `sys.argv[1]`.
+pub(crate) fn run_python(lines: &str, path: &Path) {
+    run(Command::new(python_program()).args(["-c", lines, text(path)]));
 }
 
 pub(crate) fn run(command: &mut Command) -> Output {
