@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::backup::{Copy, examine, list, proof_of, prove, remove_leftovers, stamp};
-use crate::connection::{Database, Mode, while_not_open_here};
+use crate::connection::{Database, FileStart, Mode, read_start, while_not_open_here};
 use crate::content::{contents, digest};
 use crate::context::{Clock, Event, Interrupt, Observer};
 use crate::error::{EngineErrorKind, StoreError};
@@ -73,12 +73,17 @@ pub fn restore(
         observer(Event::StepDone { step: Step::Restore, line, duration_ms: options.clock.ms_since(started) });
     };
     say(format!("✓ Backup verified: {} (v{version})", backup.display()));
-    let previous_version = settle(&paths)?;
-    // Whoever opened it meanwhile would go on in a file that no longer has its name.
-    refuse_if_open(&paths.database)?;
     options.interrupt.check()?;
-    let moved_to = move_away(&paths, previous_version, options)?;
-    put_in_place(&paths, &copy, moved_to.is_some())?;
+    let previous_version = version_at(&paths);
+    let moved_to = away_name(&paths, previous_version, options);
+    if let Some(away) = &moved_to {
+        keep_side_files(&paths, away)?;
+        settle(&paths)?;
+        // Whoever opened it meanwhile would go on in a file that no longer has its name.
+        refuse_if_open(&paths.database)?;
+        keep_main_file(&paths, away)?;
+    }
+    put_in_place(&paths, &copy)?;
     if let Some(moved_to) = &moved_to {
         say(format!("✓ Previous database moved to: {}", moved_to.display()));
     }
@@ -160,30 +165,77 @@ fn verified_copy(
     Ok((copy, found.version))
 }
 
-/// Folds a write-ahead log or a hot journal into the file, as the next program to open it would, and tells its version.
-///
-/// So the file alone is the whole database, and replacing it by one rename is enough. A file that is too damaged for that
-/// keeps its side files; they are moved with it.
-fn settle(paths: &Paths) -> Result<Option<i64>, StoreError> {
-    if is_filled(&paths.beside("-wal")) || is_filled(&paths.beside("-journal")) {
-        match fold(paths) {
-            Err(StoreError::Sqlite { source, .. }) if source.kind == EngineErrorKind::Busy => {
-                return Err(StoreError::InUse { path: paths.database.clone(), pid: None });
-            }
-            // Too damaged, or not a database at all: that is why somebody restores.
-            Ok(()) | Err(_) => {}
+const SIDE_FILES: [&str; 3] = ["-wal", "-journal", "-shm"];
+
+/// The version of the file that is there, where it can be told.
+fn version_at(paths: &Paths) -> Option<i64> {
+    match look(&paths.database).ok()?.kind {
+        DatabaseKind::Current { version } | DatabaseKind::Behind { version } | DatabaseKind::Newer { version } => {
+            Some(version)
+        }
+        DatabaseKind::Missing
+        | DatabaseKind::Fresh
+        | DatabaseKind::Foreign { .. }
+        | DatabaseKind::Damaged { .. }
+        | DatabaseKind::NeedsRecovery => None,
+    }
+}
+
+/// The name that the present file gets; none when there is nothing to move.
+fn away_name(paths: &Paths, previous_version: Option<i64>, options: &RestoreOptions) -> Option<PathBuf> {
+    let is_there = |suffix: &&str| paths.beside(suffix).symlink_metadata().is_ok();
+    if !paths.database.exists() && !SIDE_FILES.iter().any(is_there) {
+        return None;
+    }
+    let version = previous_version.map_or_else(|| "unknown".to_owned(), |version| format!("v{version}"));
+    let name = format!(".failed_{version}_{}", stamp(options.clock.now()));
+    let mut away = name.clone();
+    let mut number = 2;
+    while [""].iter().chain(&SIDE_FILES).any(|suffix| is_there(&format!("{away}{suffix}").as_str())) {
+        away = format!("{name}_{number}");
+        number += 1;
+    }
+    Some(paths.beside(&away))
+}
+
+/// Copies log and journal as they are, before anything touches them.
+fn keep_side_files(paths: &Paths, away: &Path) -> Result<(), StoreError> {
+    for suffix in SIDE_FILES {
+        let (from, to) = (paths.beside(suffix), with_suffix(away, suffix));
+        match std::fs::copy(&from, &to) {
+            Ok(_) => sync_file(&to)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io("copy to", &to)(error)),
         }
     }
-    Ok(match look(&paths.database) {
-        Ok(Looked { kind: DatabaseKind::Current { version } | DatabaseKind::Behind { version }, .. }) => Some(version),
-        Ok(Looked { kind: DatabaseKind::Newer { version }, .. }) => Some(version),
-        _ => None,
-    })
+    sync_folder(paths.folder())
+}
+
+/// Folds a write-ahead log or a hot journal into the file, as the next program to open it would.
+///
+/// So the file alone is the whole database, and replacing it by one rename is enough. A file that is too damaged for that
+/// stays as it is.
+fn settle(paths: &Paths) -> Result<(), StoreError> {
+    if !is_filled(&paths.beside("-wal")) && !is_filled(&paths.beside("-journal")) {
+        return Ok(());
+    }
+    match fold(paths) {
+        Err(StoreError::InUse { path, pid }) => Err(StoreError::InUse { path, pid }),
+        Err(StoreError::Sqlite { source, .. }) if source.kind == EngineErrorKind::Busy => {
+            Err(StoreError::InUse { path: paths.database.clone(), pid: None })
+        }
+        // Too damaged, or not a database at all: that is why somebody restores.
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn fold(paths: &Paths) -> Result<(), StoreError> {
-    if !is_filled(&paths.database) {
-        return Ok(());
+    const SMALLEST_PAGE_BYTES: u64 = 512;
+    // Beside a file of no pages SQLite deletes the log instead of reading it.
+    match read_start(&paths.database, 16)? {
+        FileStart::Bytes { start, length }
+            if start.starts_with(b"SQLite format 3\0") && length >= SMALLEST_PAGE_BYTES => {}
+        FileStart::Bytes { .. } | FileStart::OpenHere => return Ok(()),
     }
     let database = Database::open(&paths.database, Mode::ReadWrite)?;
     let fold = || {
@@ -196,34 +248,12 @@ fn fold(paths: &Paths) -> Result<(), StoreError> {
     }
 }
 
-const SIDE_FILES: [&str; 3] = ["-wal", "-journal", "-shm"];
-
-/// Gives the present files a second name. The real name stays until the backup takes it over.
-fn move_away(
-    paths: &Paths,
-    previous_version: Option<i64>,
-    options: &RestoreOptions,
-) -> Result<Option<PathBuf>, StoreError> {
-    let side_files = SIDE_FILES.iter().filter(|suffix| paths.beside(suffix).exists()).collect::<Vec<_>>();
-    if !paths.database.exists() && side_files.is_empty() {
-        return Ok(None);
-    }
-    let version = previous_version.map_or_else(|| "unknown".to_owned(), |version| format!("v{version}"));
-    let name = format!(".failed_{version}_{}", stamp(options.clock.now()));
-    let mut away = paths.beside(&name);
-    let mut number = 2;
-    while away.symlink_metadata().is_ok() {
-        away = paths.beside(&format!("{name}_{number}"));
-        number += 1;
-    }
+/// Gives the present file a second name. The real name stays until the backup takes it over.
+fn keep_main_file(paths: &Paths, away: &Path) -> Result<(), StoreError> {
     if paths.database.exists() {
-        keep_under(&paths.database, &away)?;
+        keep_under(&paths.database, away)?;
     }
-    for suffix in side_files {
-        keep_under(&paths.beside(suffix), &with_suffix(&away, suffix))?;
-    }
-    sync_folder(paths.folder())?;
-    Ok(Some(away))
+    sync_folder(paths.folder())
 }
 
 /// A second name for a file; a copy where the file system has no links. Nobody has the file open.
@@ -237,8 +267,8 @@ fn keep_under(from: &Path, to: &Path) -> Result<(), StoreError> {
 
 /// Takes the side files away and renames the copy over the database: first those, for beside the backup an old
 /// write-ahead log would silently make it the old version again.
-fn put_in_place(paths: &Paths, copy: &Copy, has_previous: bool) -> Result<(), StoreError> {
-    if has_previous && let Ok(previous) = paths.database.metadata() {
+fn put_in_place(paths: &Paths, copy: &Copy) -> Result<(), StoreError> {
+    if let Ok(previous) = paths.database.metadata() {
         std::fs::set_permissions(copy.path(), previous.permissions())
             .map_err(StoreError::io("set the permissions of", copy.path()))?;
         // Only root may give files away; anybody else has the right owner already.
@@ -270,15 +300,23 @@ fn check_restored(paths: &Paths, version: i64) -> Result<(), StoreError> {
 
 /// An error when any process, this one included, has the file open.
 fn refuse_if_open(path: &Path) -> Result<(), StoreError> {
-    let in_use = |pid| Err(StoreError::InUse { path: path.to_owned(), pid });
-    match while_not_open_here(path, || is_locked(path)) {
-        None => return in_use(Some(std::process::id())),
-        Some(true) => return in_use(process_that_has(path)),
-        Some(false) => {}
-    }
-    match process_that_has(path) {
-        Some(pid) => in_use(Some(pid)),
-        None => Ok(()),
+    // A process that is just being started has its parent's files open for a moment.
+    const TRIES: u32 = 20;
+    const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(10);
+    let mut tries = 0;
+    loop {
+        let pid = match while_not_open_here(path, || is_locked(path)) {
+            None => Some(std::process::id()),
+            Some(locked) => match (locked, process_that_has(path)) {
+                (false, None) => return Ok(()),
+                (_, pid) => pid,
+            },
+        };
+        tries += 1;
+        if tries >= TRIES {
+            return Err(StoreError::InUse { path: path.to_owned(), pid });
+        }
+        std::thread::sleep(BETWEEN_TRIES);
     }
 }
 
