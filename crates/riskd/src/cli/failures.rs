@@ -2,6 +2,7 @@
 
 use riskd_store::{DatabaseKind, Features, Location, StoreError, status};
 
+use super::words;
 use crate::failure::{Failure, FailureKind};
 
 /// A failure of the store that left the database as it was.
@@ -9,10 +10,10 @@ pub(crate) fn unchanged(error: &StoreError) -> Failure {
     match error {
         StoreError::MigrationFailed(failed) => {
             let backup = match &failed.backup {
-                Some(backup) => format!("Backup: {}", backup.display()),
+                Some(backup) => format!("Backup: {}", words::path(backup)),
                 None => "No backup was made.".to_owned(),
             };
-            let path = failed.path.display();
+            let path = words::path(&failed.path);
             let failure = of(error, format!("{} failed: {}", failed.step, failed.error))
                 .meaning(format!("{path} is unchanged, still v{}. {backup}", failed.version));
             match &failed.record_error {
@@ -23,6 +24,7 @@ pub(crate) fn unchanged(error: &StoreError) -> Failure {
         StoreError::NotFound { .. } => {
             of(error, error.to_string()).meaning("Nothing was made and nothing was changed.")
         }
+        StoreError::NotOurs { .. } => of(error, error.to_string()).meaning("The file is unchanged."),
         _ => of(error, error.to_string()).meaning("The database is unchanged."),
     }
 }
@@ -41,7 +43,7 @@ pub(super) fn while_restoring(error: &StoreError, location: &Location, features:
 }
 
 fn of(error: &StoreError, what: String) -> Failure {
-    Failure::new(kind(error.exit_code()), what).next(error.hint())
+    Failure::new(kind(error.exit_code()), words::shortened(&what)).next(error.hint())
 }
 
 fn kind(exit_code: u8) -> FailureKind {

@@ -69,8 +69,8 @@ Exit codes:
   7  no space or no permission";
 
 /// What follows a command's options in its help: examples, and what its exit code means.
-fn help(examples: &str) -> String {
-    format!("Examples:\n{examples}\n\n{EXIT_CODES}")
+fn help(examples: &[&str]) -> String {
+    format!("Examples:\n  {}\n\n{EXIT_CODES}", examples.join("\n  "))
 }
 
 /// Options that every command takes.

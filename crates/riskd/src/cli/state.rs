@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use riskd_core::model::AccountId;
-use riskd_store::{DatabaseKind, Features, Location, Reader, ReaderOptions, Status, StoreError, Unreadable};
+use riskd_store::{
+    DatabaseKind, Features, HEAD_VERSION, Location, Reader, ReaderOptions, Status, StoreError, Unreadable,
+};
 
 use super::{Context, failures};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::output::Output;
 
 /// More unreadable rows than this are counted, not listed.
@@ -42,7 +44,7 @@ impl State {
             let zones = schedules.iter().map(|row| (row.account_id, zone(&row.timezone))).collect();
             Ok(Self { status, reader, zones, utc: TimeZone::UTC })
         };
-        open().map_err(|error| failures::unchanged(&error))
+        open().map_err(failed)
     }
 
     /// The time zone of an account; UTC as long as it has no reset schedule.
@@ -63,7 +65,16 @@ pub(super) fn warn_of(unreadable: &[Unreadable], output: &Output) {
 
 /// The failure of a query, for a command.
 pub(super) fn failed(error: StoreError) -> Failure {
-    failures::unchanged(&error)
+    match error {
+        // Nobody forbade anything here: reading alone never migrates.
+        StoreError::MigrationNeeded { found, .. } => {
+            let what = format!("Database schema v{found} must be migrated to v{HEAD_VERSION} before this can be shown");
+            Failure::new(FailureKind::Failed, what)
+                .meaning(format!("The database is unchanged, still v{found}."))
+                .next("run `riskd db migrate`")
+        }
+        error => failures::unchanged(&error),
+    }
 }
 
 /// The present moment: a command's one reading of the clock.

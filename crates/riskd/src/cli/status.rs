@@ -18,7 +18,7 @@ use crate::failure::{Exit, Failure};
 ///
 /// Reads the state database, beside a running daemon too.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help("  riskd status\n  riskd status --json"))]
+#[command(after_help = super::help(&["riskd status", "riskd status --json"]))]
 pub struct Args {
     /// Database file [default: database.path of config/database.yaml, or data/state.db]
     path: Option<PathBuf>,
@@ -77,7 +77,7 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let output = &context.output;
     let version = state.status.version.unwrap_or_default();
     let size = words::size(state.status.size_bytes + state.status.wal_bytes);
-    output.line(format_args!("Database  {} (schema v{version}, {size})", state.status.path.display()));
+    output.line(format_args!("Database  {} (schema v{version}, {size})", words::path(&state.status.path)));
     match state.status.owner_pid {
         Some(pid) => output.line(format_args!("Daemon    running, pid {pid}")),
         None => output.line("Daemon    NOT RUNNING: nothing protects these accounts now"),

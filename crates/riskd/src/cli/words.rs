@@ -1,5 +1,7 @@
 //! How sizes, times, spans and amounts are said to people. Every number carries its unit.
 
+use std::path::Path;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use riskd_core::model::Money;
@@ -14,6 +16,19 @@ pub(super) fn size(bytes: u64) -> String {
         unit += 1;
     }
     format!("{size:.1} {}", UNITS[unit])
+}
+
+/// A path as people are shown it: relative where it lies below the working folder.
+pub(super) fn path(path: &Path) -> String {
+    shortened(&path.display().to_string())
+}
+
+/// A text with every path below the working folder made relative.
+pub(super) fn shortened(text: &str) -> String {
+    match std::env::current_dir() {
+        Ok(folder) if folder.parent().is_some() => text.replace(&format!("{}/", folder.display()), ""),
+        _ => text.to_owned(),
+    }
 }
 
 /// `2026-11-22 09:31:00 EST`: a time on the clocks of a zone, with the zone named.

@@ -7,10 +7,11 @@ use riskd_store::BackupOptions;
 use super::progress::Progress;
 use super::{Context, Database, Exit, Failure, Target, interrupt};
 use crate::cli::failures;
+use crate::failure::FailureKind;
 
 /// Make a verified backup, also while the daemon is at work
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help("  riskd db backup\n  riskd db backup --to /mnt/safe/state.db"))]
+#[command(after_help = crate::cli::help(&["riskd db backup", "riskd db backup --to /mnt/safe/state.db"]))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,
@@ -21,6 +22,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let target = Target::of(&args.database, context)?;
+    if let Some(to) = args.to.as_ref().filter(|to| to.exists()) {
+        return Err(Failure::new(FailureKind::Usage, format!("{} is there already.", to.display()))
+            .meaning("Nothing was written: a backup never takes the place of a file.")
+            .next("name another file with --to"));
+    }
     let options = BackupOptions {
         interrupt: interrupt()?,
         to: args.to,

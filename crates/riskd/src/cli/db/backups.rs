@@ -8,7 +8,7 @@ use crate::cli::{failures, words};
 
 /// List the backups, newest first, with version, size, age and whether each was verified
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help("  riskd db backups\n  riskd db backups --json"))]
+#[command(after_help = crate::cli::help(&["riskd db backups", "riskd db backups --json"]))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,
@@ -40,7 +40,7 @@ fn table(backups: &[BackupInfo], now: jiff::Timestamp) -> comfy_table::Table {
     table.set_header(["Backup", "Schema", "Size", "Age", "Verified", "Made"]);
     for backup in backups {
         table.add_row([
-            backup.path.display().to_string(),
+            words::path(&backup.path),
             backup.version.map_or_else(|| "unreadable".to_owned(), |version| format!("v{version}")),
             words::size(backup.size_bytes),
             words::ago(backup.created_at, now),

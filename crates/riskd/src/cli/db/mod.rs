@@ -23,7 +23,7 @@ use crate::failure::{Exit, Failure, FailureKind};
 
 /// Look at, migrate, verify, back up and restore the state database
 #[derive(Debug, clap::Args)]
-#[command(arg_required_else_help = true, after_help = super::help("  riskd db status\n  riskd db migrate data/state.db"))]
+#[command(arg_required_else_help = true, after_help = super::help(&["riskd db status", "riskd db migrate data/state.db"]))]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -124,7 +124,13 @@ fn interrupt() -> Result<Interrupt, Failure> {
 }
 
 /// A backup named on the command line: a path, or a bare name in the folder of backups.
-fn backup_named(name: &Path, target: &Target) -> PathBuf {
-    let in_folder = target.config.backup.directory.join(name);
-    if !name.exists() && name.components().count() == 1 && in_folder.exists() { in_folder } else { name.to_owned() }
+fn backup_named(name: &Path, target: &Target) -> Result<PathBuf, Failure> {
+    let folder = &target.config.backup.directory;
+    let candidates = [name.to_owned(), folder.join(name)];
+    candidates.into_iter().find(|candidate| candidate.exists()).ok_or_else(|| {
+        let what = format!("There is no backup {}, nor one of that name in {}.", name.display(), folder.display());
+        Failure::new(FailureKind::Usage, what)
+            .meaning("The database is unchanged.")
+            .next("run `riskd db backups` to see what there is")
+    })
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use riskd_store::{Event, Step};
 
+use crate::cli::words;
 use crate::output::Output;
 
 /// Work that is over sooner needs no bar.
@@ -51,11 +52,12 @@ impl<'a> Progress<'a> {
         if !self.lock().told.insert(line.to_owned()) {
             return;
         }
+        let line = words::shortened(line);
         self.above_the_bar(|output| match line.split_once(' ') {
             Some(("✓", text)) => output.done(text),
             Some(("⊘", text)) => output.skipped(text),
             Some(("✗", text)) => output.bad(text),
-            _ => output.line(line),
+            _ => output.line(&line),
         });
     }
 

@@ -10,7 +10,7 @@ use crate::cli::failures;
 ///
 /// What was written since that migration is in the file moved aside, not in the one put back.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help("  riskd db rollback\n  riskd db rollback data/state.db --yes"))]
+#[command(after_help = crate::cli::help(&["riskd db rollback", "riskd db rollback data/state.db --yes"]))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,
@@ -33,6 +33,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let progress = Progress::new(&context.output);
     let report =
         riskd_store::rollback(&target.location, &options, &|event| progress.tell(event)).map_err(failed)?;
+    super::restore::tell_of_old_version(report.version, context);
     context.output.json(&report);
     Ok(Exit::DONE)
 }

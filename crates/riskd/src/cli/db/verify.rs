@@ -1,5 +1,7 @@
 //! `riskd db verify`
 
+use riskd_store::HEAD_VERSION;
+
 use super::progress::Progress;
 use super::{Context, Database, Exit, Failure, Target, interrupt};
 use crate::cli::failures;
@@ -8,7 +10,7 @@ use crate::cli::failures;
 ///
 /// Writes nothing, and works beside a running daemon.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help("  riskd db verify\n  riskd db verify data/backups/state_pre_v2_20261122_190000.db"))]
+#[command(after_help = crate::cli::help(&["riskd db verify", "riskd db verify /mnt/safe/state.db"]))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,
@@ -27,6 +29,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     }
     for deviation in &report.deviations {
         context.output.line(format_args!("  {deviation}"));
+    }
+    if (1..HEAD_VERSION).contains(&report.version) {
+        context.output.line("  Next: run `riskd db migrate`");
     }
     Ok(Exit::DEVIATIONS)
 }

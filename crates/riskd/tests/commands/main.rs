@@ -1,0 +1,9 @@
+//! The commands that work on the state database, as people and scripts meet them: the real program is run.
+#![allow(clippy::unwrap_used)]
+
+mod exit_codes;
+mod follow;
+mod json;
+mod support;
+mod terminal;
+mod texts;
