@@ -54,6 +54,8 @@ pub enum Act {
     AgainstTheMove(i64),
     /// Adds to the position, whichever side it is on; does nothing without one.
     Add(i64),
+    /// Adds to the position if closing it now would lose; does nothing if it would not.
+    AddToLoser(i64),
     /// Places a protective stop for the whole position, so many ticks behind the last trade.
     PlaceStop(i64),
     /// Buys below or sells above the market with a limit order: contracts, and ticks away from the last trade.
@@ -152,6 +154,7 @@ impl Trader {
             if !moment.has_come(&step.when) {
                 return;
             }
+            let seen = moment.seen();
             if let Act::Repeat { from, times } = step.act {
                 let done = &mut self.repeats[self.position_in_plan];
                 if *done < times {
@@ -163,10 +166,9 @@ impl Trader {
                 }
                 continue;
             }
-            let moved = last.nanos() - self.previous.unwrap_or(previous).1.nanos();
             self.previous = Some((elapsed, last));
             self.position_in_plan += 1;
-            if let Some((what, result)) = self.carry_out(&step.act, exchange, moved, now) {
+            if let Some((what, result)) = self.carry_out(&step.act, exchange, seen, now) {
                 self.deeds.push(Deed { at: now, elapsed, what, refused: result.err() });
             }
         }
@@ -177,7 +179,7 @@ impl Trader {
         &mut self,
         act: &Act,
         exchange: &mut Exchange,
-        moved_nanos: i64,
+        seen: Seen,
         now: Timestamp,
     ) -> Option<(String, Result<(), String>)> {
         let held = exchange.signed_size(self.account_id, &self.contract_id);
@@ -186,11 +188,12 @@ impl Trader {
             Act::Buy(size) => ticket(Side::Buy, *size),
             Act::Sell(size) => ticket(Side::Sell, *size),
             Act::BuyOrSell(size) => {
-                let side = if self.chance.next_u32() % 2 == 0 { Side::Buy } else { Side::Sell };
+                let side = if self.chance.next_u32().is_multiple_of(2) { Side::Buy } else { Side::Sell };
                 ticket(side, *size)
             }
-            Act::AgainstTheMove(size) => ticket(if moved_nanos > 0 { Side::Sell } else { Side::Buy }, *size),
+            Act::AgainstTheMove(size) => ticket(if seen.moved_nanos > 0 { Side::Sell } else { Side::Buy }, *size),
             Act::Add(size) => ticket(side_of(held)?, *size),
+            Act::AddToLoser(size) => ticket(side_of(held).filter(|_| seen.is_losing)?, *size),
             Act::PlaceStop(ticks) => {
                 let side = opposite(side_of(held)?);
                 let price = self.away(exchange, sign(side) * *ticks)?;
@@ -236,6 +239,13 @@ impl Trader {
     }
 }
 
+/// What of the moment matters to some of the things a trader does.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    moved_nanos: i64,
+    is_losing: bool,
+}
+
 /// What a trader knows when deciding whether a moment has come.
 struct Moment<'a> {
     exchange: &'a Exchange,
@@ -261,6 +271,11 @@ impl Moment<'_> {
             When::All(all) => all.iter().all(|when| self.has_come(when)),
             When::Any(any) => any.iter().any(|when| self.has_come(when)),
         }
+    }
+
+    fn seen(&self) -> Seen {
+        let moved_nanos = self.last.nanos() - self.previous.1.nanos();
+        Seen { moved_nanos, is_losing: self.open_ticks().is_some_and(|open| open < 0) }
     }
 
     fn held(&self) -> i64 {
@@ -330,27 +345,30 @@ pub fn over_sizer(account_id: AccountId, contract_id: &ContractId, seed: u64) ->
     Trader::new("over-sizer", account_id, contract_id, seed, plan)
 }
 
-/// In and out at market with three contracts, always out at a loss: bleeds trade by trade (RULE-003).
+/// In and out at market with three contracts, a tick or so lost each time: bleeds trade by trade (RULE-003).
 ///
-/// The spread alone costs a tick each time; a trade that wins is held until it loses. Never down so far at once that
-/// the open loss is the first thing to be noticed.
+/// The spread alone costs a tick; small wins are taken early, and no loss is let run so far that the open loss is the
+/// first thing to be noticed.
 pub fn bleeder(account_id: AccountId, contract_id: &ContractId, seed: u64) -> Trader {
-    let patient = When::All(vec![When::LosingTicks(1), When::SincePrevious(seconds(45))]);
+    let impatient = When::All(vec![When::LosingTicks(1), When::SincePrevious(seconds(15))]);
+    let out =
+        vec![impatient, When::LosingTicks(4), When::WinningTicks(2), When::SincePrevious(seconds(90)), When::Flat];
     let plan = vec![
-        Step::new(When::SincePrevious(seconds(60)), Act::BuyOrSell(3)),
-        Step::new(When::Any(vec![patient, When::LosingTicks(4), When::Flat]), Act::Close),
-        Step::new(When::Now, Act::Repeat { from: 0, times: 60 }),
+        Step::new(When::SincePrevious(seconds(30)), Act::BuyOrSell(3)),
+        Step::new(When::Any(out), Act::Close),
+        Step::new(When::Now, Act::Repeat { from: 0, times: 120 }),
     ];
     Trader::new("bleeder", account_id, contract_id, seed, plan)
 }
 
-/// Trades against every move, takes small profits and never a loss: in the end holds a loser, and adds to it (RULE-004).
+/// Trades against every move and takes small profits, but never a loss: adds to a loser and holds it (RULE-004).
 pub fn holder(account_id: AccountId, contract_id: &ContractId, seed: u64) -> Trader {
+    let decided = vec![When::LosingTicks(5), When::WinningTicks(4), When::Flat];
     let plan = vec![
-        Step::new(When::Moved(8), Act::AgainstTheMove(2)),
-        Step::new(When::LosingTicks(5), Act::Add(1)),
-        Step::new(When::Any(vec![When::WinningTicks(6), When::Flat]), Act::Close),
-        Step::new(When::SincePrevious(minutes(3)), Act::Repeat { from: 0, times: 20 }),
+        Step::new(When::Moved(6), Act::AgainstTheMove(2)),
+        Step::new(When::Any(decided), Act::AddToLoser(1)),
+        Step::new(When::Any(vec![When::WinningTicks(4), When::Flat]), Act::Close),
+        Step::new(When::SincePrevious(minutes(1)), Act::Repeat { from: 0, times: 50 }),
     ];
     Trader::new("holder", account_id, contract_id, seed, plan)
 }
@@ -366,12 +384,14 @@ pub fn re_enterer(account_id: AccountId, contract_id: &ContractId, seed: u64) ->
     Trader::new("re-enterer", account_id, contract_id, seed, plan)
 }
 
-/// Buys early, watches the fall, buys more, and gets out of everything at the worst moment.
+/// Trades against a move, adds to the loser, and gets out of everything at the worst moment.
 pub fn panicker(account_id: AccountId, contract_id: &ContractId, seed: u64) -> Trader {
+    let decided = vec![When::LosingTicks(6), When::WinningTicks(8), When::Flat];
     let plan = vec![
-        Step::new(When::SinceStart(minutes(3)), Act::Buy(1)),
-        Step::new(When::LosingTicks(10), Act::Add(1)),
-        Step::new(When::LosingTicks(14), Act::GetOut),
+        Step::new(When::Moved(4), Act::AgainstTheMove(1)),
+        Step::new(When::Any(decided), Act::AddToLoser(1)),
+        Step::new(When::Any(vec![When::LosingTicks(8), When::WinningTicks(2), When::Flat]), Act::GetOut),
+        Step::new(When::SincePrevious(minutes(5)), Act::Repeat { from: 0, times: 3 }),
     ];
     Trader::new("panicker", account_id, contract_id, seed, plan)
 }

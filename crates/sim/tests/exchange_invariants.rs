@@ -290,14 +290,14 @@ proptest! {
         let mut scene = Scene::new(seed, Liquidity::Unlimited);
         deeds.iter().for_each(|deed| scene.act(deed));
         scene.act(&Deed::CloseDelay { milliseconds: 0 });
-        for account in 0..ACCOUNTS.len() {
+        for (account, account_id) in ACCOUNTS.into_iter().enumerate() {
             let now = Timestamp::from_second(scene.second).unwrap();
-            for order in scene.exchange.living_orders(ACCOUNTS[account]) {
-                let _ = scene.exchange.cancel(ACCOUNTS[account], order.id, now);
+            for order in scene.exchange.living_orders(account_id) {
+                let _ = scene.exchange.cancel(account_id, order.id, now);
             }
             (0..TICKS.len()).for_each(|contract| scene.act(&Deed::Close { account, contract }));
-            prop_assert!(scene.exchange.is_flat(ACCOUNTS[account]));
-            prop_assert!(scene.exchange.living_orders(ACCOUNTS[account]).is_empty());
+            prop_assert!(scene.exchange.is_flat(account_id));
+            prop_assert!(scene.exchange.living_orders(account_id).is_empty());
         }
         check_books(&scene);
     }

@@ -17,6 +17,7 @@ mod location;
 mod migrate;
 mod open;
 mod restore;
+mod sample;
 mod schema;
 mod status;
 mod verify;
@@ -37,6 +38,7 @@ pub use migrate::{
 };
 pub use open::DatabaseKind;
 pub use restore::{RestoreOptions, RestoreReport, restore, rollback};
+pub use sample::{V1Sample, create_v1_sample};
 pub use schema::{Features, HEAD_VERSION, VersionRow};
 pub use status::{Status, status};
 pub use verify::{VerifyReport, verify};

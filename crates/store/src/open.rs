@@ -59,6 +59,8 @@ pub(crate) struct Looked {
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) database: Database,
+    /// How it was opened.
+    pub(crate) mode: Mode,
     pub(crate) inventory: Inventory,
     pub(crate) versions: VersionTable,
 }
@@ -171,7 +173,7 @@ fn see(path: &Path, mode: Mode) -> Result<Seen, StoreError> {
     database.execute_batch("BEGIN").map_err(StoreError::sqlite("begin to read"))?;
     let inventory = Inventory::read(&database)?;
     let versions = VersionTable::read(&database, &inventory)?;
-    Ok(Seen { database, inventory, versions })
+    Ok(Seen { database, mode, inventory, versions })
 }
 
 /// What a refusal to be read says about the file.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::backup::{BackupInfo, list, size_of_wal};
-use crate::connection::Database;
+use crate::connection::Mode;
 use crate::error::StoreError;
 use crate::file_lock::FileLock;
 use crate::location::Location;
@@ -48,7 +48,7 @@ pub fn status(location: &Location, features: Features) -> Result<Status, StoreEr
     let Looked { kind, seen } = look(&paths.database)?;
     let pending = pending_steps(&kind, seen.as_ref(), features);
     let (version, history, journal_mode) = match &seen {
-        Some(seen) => (version_of(&kind), seen.versions.rows().to_vec(), journal_mode(&seen.database)),
+        Some(seen) => (version_of(&kind), seen.versions.rows().to_vec(), journal_mode(seen)),
         None => (None, Vec::new(), None),
     };
     drop(seen);
@@ -110,8 +110,10 @@ fn pending_steps(kind: &DatabaseKind, seen: Option<&Seen>, features: Features) -
     steps
 }
 
-fn journal_mode(database: &Database) -> Option<String> {
-    // A connection that may assume that nobody writes calls every mode `off`: the header tells the true one.
-    let mode: String = database.pragma("journal_mode").ok()?;
-    Some(if mode == "off" { "wal".to_owned() } else { mode })
+fn journal_mode(seen: &Seen) -> Option<String> {
+    // Only a file in write-ahead mode is read as one that nobody writes, and such a connection does not know its mode.
+    if seen.mode == Mode::Immutable {
+        return Some("wal".into());
+    }
+    seen.database.pragma("journal_mode").ok()
 }

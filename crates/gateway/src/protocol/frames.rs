@@ -270,3 +270,163 @@ fn with_separator(message: &serde_json::Value) -> String {
 fn not_a_message(error: serde_json::Error) -> FrameError {
     FrameError::NotAMessage { reason: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    type Chunks = &'static [&'static [u8]];
+
+    fn records_of(splitter: &mut RecordSplitter, chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, FrameError> {
+        let mut records = Vec::new();
+        for chunk in chunks {
+            splitter.push(chunk, |record| records.push(record.to_vec()))?;
+        }
+        Ok(records)
+    }
+
+    #[test]
+    fn records_are_cut_whatever_the_frames() {
+        let cases: [(Chunks, Chunks, usize); 6] = [
+            (&[b"{}\x1e"], &[b"{}"], 0),
+            (&[b"a\x1eb\x1e"], &[b"a", b"b"], 0),
+            (&[b"a", b"b\x1ec"], &[b"ab"], 1),
+            (&[b"a", b"", b"\x1e"], &[b"a"], 0),
+            (&[b"\x1e\x1e"], &[], 0),
+            (&[b"ab\x1ecd\x1eef", b"gh\x1e"], &[b"ab", b"cd", b"efgh"], 0),
+        ];
+        for (chunks, expected, unfinished) in cases {
+            let mut splitter = RecordSplitter::default();
+            assert_eq!(records_of(&mut splitter, chunks).unwrap(), expected, "{chunks:?}");
+            assert_eq!(splitter.unfinished_bytes(), unfinished, "{chunks:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_beyond_the_limit_is_an_error_and_frees_its_memory() {
+        let cases: [(Chunks, bool); 5] = [
+            (&[b"1234\x1e"], true),
+            (&[b"12", b"34\x1e"], true),
+            (&[b"12345\x1e"], false),
+            (&[b"1234", b"5"], false),
+            (&[b"1\x1e2345", b"6\x1e"], false),
+        ];
+        for (chunks, accepted) in cases {
+            let mut splitter = RecordSplitter::new(4);
+            let result = records_of(&mut splitter, chunks);
+            assert_eq!(result.is_ok(), accepted, "{chunks:?}");
+            if !accepted {
+                assert_eq!(result, Err(FrameError::TooLong { limit_bytes: 4 }));
+                assert_eq!(splitter.unfinished_bytes(), 0);
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+        /// However the bytes are split over frames, the records are the same.
+        #[test]
+        fn any_split_gives_the_same_records(
+            records in proptest::collection::vec("[a-zé{}\":,0-9]{1,20}", 0..12),
+            cuts in proptest::collection::vec(0_usize..400, 0..12),
+        ) {
+            let stream: String = records.iter().map(|record| format!("{record}\u{1e}")).collect();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
+            cuts.sort_unstable();
+            let ends = cuts.iter().copied().chain([stream.len()]);
+            let starts = [0].into_iter().chain(cuts.iter().copied());
+            let chunks: Vec<&[u8]> = starts.zip(ends).map(|(start, end)| &stream.as_bytes()[start..end]).collect();
+            let cut = records_of(&mut RecordSplitter::default(), &chunks).unwrap();
+            let expected: Vec<Vec<u8>> = records.iter().map(|record| record.clone().into_bytes()).collect();
+            proptest::prop_assert_eq!(cut, expected);
+        }
+
+        /// No bytes make the reader crash.
+        #[test]
+        fn any_record_is_read_or_refused(record in proptest::collection::vec(proptest::arbitrary::any::<u8>(), 0..60)) {
+            let _ = Message::read(&record);
+            let _ = read_handshake_request(&record);
+            let _ = read_handshake_response(&record);
+        }
+    }
+
+    /// A message in one line.
+    fn line(record: &str) -> String {
+        match Message::read(record.as_bytes()) {
+            Ok(Message::Invocation { invocation_id, target, arguments }) => {
+                let arguments = arguments.map_or("none", RawValue::get);
+                format!("call {target} {arguments} id {}", invocation_id.as_deref().unwrap_or("none"))
+            }
+            Ok(Message::Completion { invocation_id, error, result }) => {
+                let result = result.map_or("none", RawValue::get);
+                format!("answer {invocation_id} error {} result {result}", error.as_deref().unwrap_or("none"))
+            }
+            Ok(Message::Ping) => "ping".to_owned(),
+            Ok(Message::Close { error, allow_reconnect }) => {
+                format!("close {} reconnect {allow_reconnect}", error.as_deref().unwrap_or("none"))
+            }
+            Ok(Message::Other(kind)) => format!("other {kind}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn messages_are_told_apart_by_their_type() {
+        let cases = [
+            (r#"{"type":1,"target":"A","arguments":[1, 2.50]}"#, "call A [1, 2.50] id none"),
+            (r#"{"arguments":[],"invocationId":"7","target":"A","type":1}"#, "call A [] id 7"),
+            (r#"{"type":1,"target":"A","arguments":[],"headers":{},"streamIds":[]}"#, "call A [] id none"),
+            (r#"{"type":1,"target":"\u0041"}"#, "call A none id none"),
+            (r#"{"type":1}"#, "not a message of the hub protocol: target is missing"),
+            (r#"{"type":3,"invocationId":"7"}"#, "answer 7 error none result none"),
+            (r#"{"type":3,"invocationId":"7","result":[1]}"#, "answer 7 error none result [1]"),
+            (r#"{"type":3,"invocationId":"7","error":"no\"pe"}"#, "answer 7 error no\"pe result none"),
+            (r#"{"type":3}"#, "not a message of the hub protocol: invocationId is missing"),
+            (r#"{"type":6}"#, "ping"),
+            (r#"{"type":7}"#, "close none reconnect false"),
+            (r#"{"type":7,"error":"full","allowReconnect":true}"#, "close full reconnect true"),
+            (r#"{"type":2,"invocationId":"7","item":1}"#, "other 2"),
+            (r#"{"type":99}"#, "other 99"),
+            ("{}", "not a message of the hub protocol: type is missing"),
+        ];
+        for (record, expected) in cases {
+            assert_eq!(line(record), expected, "{record}");
+        }
+        for nonsense in ["", "[]", "null", "{\"type\":\"1\"}", "{\"type\":-1}", "{\"type\":1,", "\u{fe0f}"] {
+            assert!(line(nonsense).starts_with("not a message"), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let written = [
+            (write_invocation(Some("3"), "A", &(5, "x")).unwrap(), "call A [5,\"x\"] id 3"),
+            (write_invocation(None, "A", &[] as &[i64]).unwrap(), "call A [] id none"),
+            (write_completion("3", None), "answer 3 error none result none"),
+            (write_completion("3", Some("no")), "answer 3 error no result none"),
+            (PING.to_owned(), "ping"),
+            (write_close(None, false), "close none reconnect false"),
+            (write_close(Some("over"), true), "close over reconnect true"),
+        ];
+        for (record, expected) in written {
+            let record = record.strip_suffix('\u{1e}').unwrap();
+            assert_eq!(line(record), expected);
+        }
+    }
+
+    #[test]
+    fn handshakes_are_read_from_both_sides() {
+        let body = |record: &'static str| record.strip_suffix('\u{1e}').unwrap().as_bytes();
+        let request = read_handshake_request(body(HANDSHAKE_REQUEST)).unwrap();
+        assert_eq!(request, HandshakeRequest { protocol: "json".to_owned(), version: 1 });
+        assert_eq!(read_handshake_response(body(HANDSHAKE_RESPONSE)), Ok(()));
+        let refusal = write_handshake_refusal("try again");
+        let refused = read_handshake_response(refusal.trim_end_matches('\u{1e}').as_bytes());
+        assert_eq!(refused.unwrap_err().to_string(), "the handshake was refused: try again");
+        for request in [r#"{"protocol":"messagepack","version":1}"#, r#"{"protocol":"json","version":0}"#, "{}", ""] {
+            assert!(read_handshake_request(request.as_bytes()).is_err(), "{request}");
+        }
+    }
+}

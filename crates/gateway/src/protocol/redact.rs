@@ -64,9 +64,24 @@ fn split_value(text: &str, space_is_enough: bool) -> (usize, usize) {
     }
     let value = &text[separator..];
     let quoted = text[..separator].ends_with(['"', '\'']);
-    let end =
-        if quoted { value.find(['"', '\'']) } else { value.find(['&', ',', '}', ']', ';', '"', '\n', '\r', '#']) };
+    let end = if quoted && text[..separator].contains('\\') {
+        // JSON inside a JSON string: its quotes are escaped, the closing one too.
+        value.find(['\\', '"'])
+    } else if quoted {
+        end_of_quoted(value)
+    } else {
+        value.find(['&', ',', '}', ']', ';', '"', '\n', '\r', '#'])
+    };
     (separator, end.unwrap_or(value.len()))
+}
+
+fn end_of_quoted(value: &str) -> Option<usize> {
+    let mut is_escaped = false;
+    value.bytes().position(|byte| {
+        let ends = !is_escaped && matches!(byte, b'"' | b'\'');
+        is_escaped = !is_escaped && byte == b'\\';
+        ends
+    })
 }
 
 /// A JSON Web Token in base64 begins with `eyJ`, which is `{"`.
@@ -90,4 +105,59 @@ fn shorten(text: &str) -> Cow<'_, str> {
     }
     let end = (0..=TEXT_LIMIT_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     Cow::Owned(format!("{}… ({} bytes in all)", &text[..end], text.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_and_the_rest_stays() {
+        let cases = [
+            ("", ""),
+            ("nothing to hide", "nothing to hide"),
+            (r#"{"token":"abc","size":1}"#, r#"{"token":"[redacted]","size":1}"#),
+            (r#"{"newToken": "abc", "size":1}"#, r#"{"newToken": "[redacted]", "size":1}"#),
+            (r#"{"apiKey":"a\"b","x":1}"#, r#"{"apiKey":"[redacted]","x":1}"#),
+            (r#"{"apiKey":"a\\","x":1}"#, r#"{"apiKey":"[redacted]","x":1}"#),
+            (r#""{\"token\":\"abc\",\"x\":1}""#, r#""{\"token\":\"[redacted]\",\"x\":1}""#),
+            ("wss://h/hubs/user?access_token=abc&x=1", "wss://h/hubs/user?access_token=[redacted]&x=1"),
+            ("wss://h/hubs/user?ACCESS_TOKEN=abc", "wss://h/hubs/user?ACCESS_TOKEN=[redacted]"),
+            ("Authorization: Bearer abc.def", "Authorization: [redacted]"),
+            ("sent Bearer abc.def", "sent Bearer [redacted]"),
+            ("the token expired", "the token expired"),
+            ("bearer of bad news: none", "bearer [redacted]"),
+            ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.sig here", "[redacted] here"),
+            ("eyJ is short", "eyJ is short"),
+            (r#"{"password":null}"#, r#"{"password":[redacted]}"#),
+            ("é token=ü", "é token=[redacted]"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(redact(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn known_secrets_go_wherever_they_stand() {
+        assert_eq!(redact_known("user k-1 sent k-1", &["k-1", ""]), "user [redacted] sent [redacted]");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        let cut = redact(&"é".repeat(TEXT_LIMIT_BYTES));
+        assert!(cut.ends_with("… (4000 bytes in all)"), "{cut}");
+        assert!(cut.len() < TEXT_LIMIT_BYTES + 40);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+        /// Any text can be cleaned, and a secret in a payload never survives.
+        #[test]
+        fn a_secret_never_survives(before in ".{0,40}", secret in "[a-z0-9]{12}", after in ".{0,40}") {
+            let _ = redact(&before);
+            let json = serde_json::json!({ "x": before, "accessToken": secret, "y": after }).to_string();
+            proptest::prop_assert!(!redact(&json).contains(&secret) || before.contains(&secret) || after.contains(&secret));
+        }
+    }
 }

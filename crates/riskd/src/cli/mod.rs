@@ -24,7 +24,6 @@ macro_rules! commands {
         }
 
         impl Command {
-            #[allow(unused_variables, reason = "there is no command yet to hand the context to")]
             fn run(self, context: &Context) -> Result<Exit, Failure> {
                 match self {
                     $(Self::$variant(args) => $module::run(args, context),)*
@@ -35,7 +34,15 @@ macro_rules! commands {
 }
 
 // In the order in which `riskd --help` lists them.
-commands! {}
+commands! {
+    status => Status,
+    log => Log,
+    db => Db,
+}
+
+mod failures;
+mod state;
+mod words;
 
 /// Watches a futures account at the broker and flattens, cancels and locks it the moment a risk rule is broken.
 #[derive(Debug, Parser)]
@@ -57,6 +64,11 @@ Exit codes:
   5  the database is in use by another process
   6  not a risk-manager database
   7  no space or no permission";
+
+/// What follows a command's options in its help: examples, and what its exit code means.
+fn help(examples: &str) -> String {
+    format!("Examples:\n{examples}\n\n{EXIT_CODES}")
+}
 
 /// Options that every command takes.
 #[derive(Debug, Clone, clap::Args)]

@@ -368,6 +368,21 @@ fn linked_orders_cancel_each_other() {
 }
 
 #[test]
+fn what_one_of_a_pair_fills_the_other_gives_up() {
+    let mut exchange = exchange_with(ExchangeConfig { liquidity: Liquidity::AtMost(1), ..ExchangeConfig::default() });
+    let waiting =
+        |limit: &str| OrderTicket { size: 3, ..of_type(OrderType::Limit, Side::Buy, Some(limit), None, None) };
+    let lower = exchange.place(waiting("98"), at(1)).unwrap();
+    let upper = exchange.place(OrderTicket { linked_order_id: Some(lower), ..waiting("99") }, at(1)).unwrap();
+    exchange.tick(&es(), price("98.5"), at(2)).unwrap();
+    assert_eq!((exchange.order(upper).unwrap().filled_size, exchange.order(lower).unwrap().size), (1, 2));
+    exchange.tick(&es(), price("98.5"), at(3)).unwrap();
+    exchange.tick(&es(), price("98.5"), at(4)).unwrap();
+    assert_eq!(exchange.order(lower).unwrap().status, OrderStatus::Cancelled);
+    assert_eq!(exchange.signed_size(ACCOUNT, &es()), 3);
+}
+
+#[test]
 fn live_accounts_can_neither_cancel_nor_close_in_part() {
     let live = AccountRecord { simulated: false, ..AccountRecord::new(1001, "LIVE") };
     let mut exchange = exchange_with(ExchangeConfig { accounts: vec![live], ..ExchangeConfig::default() });

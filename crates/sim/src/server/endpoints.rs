@@ -88,24 +88,33 @@ pub(super) fn answer(
             let done = exchange.cancel(AccountId(request.account_id), OrderId(request.order_id), now);
             Ok(done_or(endpoint, done.map_err(|refusal| (refusal.meaning(), refusal.to_string()))))
         }
+        Endpoint::ClosePosition | Endpoint::PartialClosePosition => close(exchange, endpoint, body, now),
+        Endpoint::SearchOrders
+        | Endpoint::SearchOpenOrders
+        | Endpoint::OrderById
+        | Endpoint::QueryOrders
+        | Endpoint::SearchOpenPositions
+        | Endpoint::SearchTrades => look_up(exchange, endpoint, body, now),
+        Endpoint::Ping => Ok(Outcome::Text("pong")),
+    }
+}
+
+/// What an account has: orders, positions, trades.
+fn look_up(exchange: &Exchange, endpoint: Endpoint, body: &[u8], now: Timestamp) -> Answered {
+    match endpoint {
         Endpoint::SearchOrders => {
             let request: TimeRangeRequest = read(body)?;
-            Ok(orders_of(exchange, endpoint, request.account_id, |order| {
-                let until = request.end_timestamp.map_or(now, |end| end.0);
-                (request.start_timestamp.0..=until).contains(&order.created_at)
-            }))
-        }
-        Endpoint::SearchOpenOrders => {
-            let request: OfAccountRequest = read(body)?;
-            // Suspended bracket children are alive, and yet left out here: the gateway does it so.
-            Ok(orders_of(exchange, endpoint, request.account_id, |order| order.status == OrderStatus::Open))
+            let until = request.end_timestamp.map_or(now, |end| end.0);
+            let within = request.start_timestamp.0..=until;
+            Ok(orders_of(exchange, endpoint, request.account_id, |order| within.contains(&order.created_at)))
         }
         Endpoint::OrderById => {
             let request: OrderByIdRequest = read(body)?;
             let of_account = |order: &&OrderRecord| order.account_id.0 == request.account_id;
             let found = exchange.order(OrderId(request.order_id)).filter(of_account);
             let found = found.map(|order| success(OneOrder { order: order_row(exchange, order) }));
-            Ok(found.unwrap_or_else(|| refusal(endpoint, Meaning::AccountNotFound, None)))
+            // The gateway's list of codes has none for an order that is not there.
+            Ok(found.unwrap_or_else(|| refusal(endpoint, Meaning::AccountNotFound, Some("order not found".to_owned()))))
         }
         Endpoint::QueryOrders => query_orders(exchange, read(body)?),
         Endpoint::SearchOpenPositions => {
@@ -113,17 +122,6 @@ pub(super) fn answer(
             Ok(of_account(exchange, endpoint, request.account_id, |account_id| {
                 success(Positions { positions: exchange.positions(account_id).iter().map(rows::position).collect() })
             }))
-        }
-        Endpoint::ClosePosition => {
-            let request: ClosePositionRequest = read(body)?;
-            let done = exchange.close(AccountId(request.account_id), &contract_id(&request.contract_id)?, now);
-            Ok(done_or(endpoint, done.map_err(|refusal| (refusal.meaning(), refusal.to_string()))))
-        }
-        Endpoint::PartialClosePosition => {
-            let request: PartialClosePositionRequest = read(body)?;
-            let contract_id = contract_id(&request.contract_id)?;
-            let done = exchange.close_part(AccountId(request.account_id), &contract_id, request.size, now);
-            Ok(done_or(endpoint, done.map_err(|refusal| (refusal.meaning(), refusal.to_string()))))
         }
         Endpoint::SearchTrades => {
             let request: TimeRangeRequest = read(body)?;
@@ -135,8 +133,24 @@ pub(super) fn answer(
                 success(Trades { trades: found.map(rows::trade).collect() })
             }))
         }
-        Endpoint::Ping => Ok(Outcome::Text("pong")),
+        _ => {
+            let request: OfAccountRequest = read(body)?;
+            // Suspended bracket children are alive, and yet left out here: the gateway does it so.
+            Ok(orders_of(exchange, endpoint, request.account_id, |order| order.status == OrderStatus::Open))
+        }
     }
+}
+
+fn close(exchange: &mut Exchange, endpoint: Endpoint, body: &[u8], now: Timestamp) -> Answered {
+    let done = if endpoint == Endpoint::ClosePosition {
+        let request: ClosePositionRequest = read(body)?;
+        exchange.close(AccountId(request.account_id), &contract_id(&request.contract_id)?, now)
+    } else {
+        let request: PartialClosePositionRequest = read(body)?;
+        let contract_id = contract_id(&request.contract_id)?;
+        exchange.close_part(AccountId(request.account_id), &contract_id, request.size, now)
+    };
+    Ok(done_or(endpoint, done.map_err(|refusal| (refusal.meaning(), refusal.to_string()))))
 }
 
 /// A refusal with the number this endpoint has for the meaning: its own number for an unknown error, if it has none.

@@ -44,7 +44,7 @@ pub(super) async fn negotiate(
     let version: u32 = parameters.get("negotiateVersion").and_then(|text| text.parse().ok()).unwrap_or(0);
     let answer = shared.change(|state, now| {
         state.tokens.user_of(token, now)?;
-        let number = state.negotiated.len() + 1;
+        let number = state.take_number();
         let connection_id = format!("simulated-{}-{number}", now.as_microsecond());
         let transports = serde_json::json!([{ "transport": "WebSockets", "transferFormats": ["Text", "Binary"] }]);
         let mut answer = serde_json::json!({ "connectionId": connection_id, "availableTransports": transports });

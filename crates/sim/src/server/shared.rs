@@ -44,7 +44,7 @@ pub(crate) struct State {
     pub(crate) splits_records: bool,
     muted: BTreeSet<Hub>,
     hub_faults: Vec<ActiveHubFault>,
-    next_session: u64,
+    next_number: u64,
     last_now: Timestamp,
 }
 
@@ -85,7 +85,7 @@ impl Shared {
             splits_records: false,
             muted: BTreeSet::new(),
             hub_faults: Vec::new(),
-            next_session: 1,
+            next_number: 0,
             last_now: now,
         };
         Arc::new(Self {
@@ -184,10 +184,15 @@ impl Shared {
 impl State {
     pub(crate) fn open_session(&mut self, hub: Hub) -> (u64, mpsc::UnboundedReceiver<HubOrder>) {
         let (outbox, orders) = mpsc::unbounded_channel();
-        let id = self.next_session;
-        self.next_session += 1;
+        let id = self.take_number();
         self.sessions.insert(id, HubSession { hub, topics: BTreeSet::new(), outbox });
         (id, orders)
+    }
+
+    /// A number nobody else has.
+    pub(crate) fn take_number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
     }
 
     pub(crate) fn is_subscribed(&self, topic: &Topic) -> bool {

@@ -77,7 +77,11 @@ fn bring_to_head(paths: &Paths, options: &MigrateOptions, observer: Observer<'_>
     refuse_early(&looked.kind, paths, options)?;
     let Looked { kind, seen } = looked;
     match kind {
-        DatabaseKind::Missing | DatabaseKind::Fresh => create(paths, options),
+        DatabaseKind::Missing | DatabaseKind::Fresh => {
+            // What was seen is held by a reader, and a reader is in the way of a commit.
+            drop(seen);
+            create(paths, options)
+        }
         DatabaseKind::Current { version } => {
             if let Some(seen) = seen {
                 check_current(&seen.inventory, observer)?;

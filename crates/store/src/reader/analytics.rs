@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use riskd_core::model::{AccountId, DailyUnrealizedPnl, Noun, Order, OrderState, Position};
 use rusqlite::{Connection, params};
 
-use super::{Reader, text_after};
+use super::{PageKey, Reader, text_after};
 use crate::error::StoreError;
 use crate::tables::{Rows, Unreadable, daily_unrealized_pnl, exists, orders, positions};
 use crate::timestamp::{self, first_text, text_range, utc_date};
@@ -76,7 +76,7 @@ impl Reader {
             let (keys, unreadable) =
                 keys_updated_since(connection, since).map_err(StoreError::sqlite("read the table positions"))?;
             let mut found = Rows { rows: Vec::with_capacity(keys.len()), unreadable };
-            for (_, id) in keys {
+            for PageKey { id, .. } in keys {
                 let row = positions::TABLE
                     .read(connection, "WHERE id = ?1", [id], |cells| positions::from_cells(cells, &checks))?;
                 found.rows.extend(row.rows);
@@ -211,17 +211,14 @@ impl Reader {
 
 /// Times and numbers of the positions that changed at or after `since`, the latest first, and the rows whose time cannot
 /// be read.
-fn keys_updated_since(
-    connection: &Connection,
-    since: Timestamp,
-) -> rusqlite::Result<(Vec<(Timestamp, i64)>, Vec<Unreadable>)> {
+fn keys_updated_since(connection: &Connection, since: Timestamp) -> rusqlite::Result<(Vec<PageKey>, Vec<Unreadable>)> {
     let mut statement = connection.prepare_cached(POSITIONS_UPDATED)?;
     let mut rows = statement.query([first_text(since)])?;
     let (mut keys, mut unreadable) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         let (rowid, text) = (row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default());
         match timestamp::from_text(text, Noun::Position, "updated_at") {
-            Ok(updated_at) if updated_at >= since => keys.push((updated_at, rowid)),
+            Ok(at) if at >= since => keys.push(PageKey { at, id: rowid }),
             Ok(_) => {}
             Err(invalid) => {
                 unreadable.push(Unreadable { table: positions::TABLE.name, rowid, account_id: None, invalid });

@@ -39,9 +39,10 @@ fn pending_enforcements_come_with_their_goal_oldest_first() {
     let goals = [
         Goal::Reduced { targets: vec![(mnq(), 2)] },
         Goal::PositionClosed { contract_id: mnq() },
+        Goal::Flat { cancel_orders: false },
         Goal::Flat { cancel_orders: true },
     ];
-    let logs: Vec<EnforcementLog> = [("03", 11), ("02", 12), ("01", 13)]
+    let logs: Vec<EnforcementLog> = [("03", 11), ("02", 12), ("01", 13), ("04", 14)]
         .map(|(minute, id)| {
             let timestamp = at(&format!("2026-11-22T14:{minute}:00Z"));
             enforcement(EnforcementLogDraft { timestamp, ..enforcement_draft(id) })
@@ -56,11 +57,11 @@ fn pending_enforcements_come_with_their_goal_oldest_first() {
     let failed = EnforcementLogDraft { status: EnforcementStatus::Confirmed, ..enforcement_draft(16) };
     let elsewhere = EnforcementLogDraft { account_id: OTHER_ACCOUNT, ..enforcement_draft(17) };
     for draft in [noted, failed, elsewhere] {
-        writes.push(Write::PutEnforcement { log: enforcement(draft), goal: Some(goals[2].clone()) });
+        writes.push(Write::PutEnforcement { log: enforcement(draft), goal: Some(goals[3].clone()) });
     }
     state.writer().write(writes).unwrap();
     let memory = state.reader().memory(&[ACCOUNT], now()).unwrap().memory;
-    let expected: Vec<_> = [2, 1, 0].map(|index: usize| (logs[index].clone(), goals[index].clone())).to_vec();
+    let expected: Vec<_> = [2, 1, 0, 3].map(|index: usize| (logs[index].clone(), goals[index].clone())).to_vec();
     assert_eq!(memory.pending_enforcements, expected);
     assert_eq!(memory.last_enforcement_id, 17);
 }

@@ -149,17 +149,17 @@ impl Parser {
             }
         };
         let text = arguments.map_or("null", RawValue::get);
-        let mut walk = Walk { noun, context: *context, contract_id: None, rows: 0, parsed };
+        let mut walk = Walk { noun, context: *context, contract_id: None, items: 0, parsed };
         if let Err(invalid) = self.walk(&mut walk, text, None, 0) {
             walk.refuse(invalid, text);
-        } else if walk.rows == 0 {
+        } else if walk.items == 0 {
             walk.refuse(Invalid::absent(noun, "payload", "must carry at least one object"), text);
         }
     }
 
     /// Says that something arrived that was not even a message. It may have been a position, so it counts as one.
     pub fn unreadable(&mut self, noun: Noun, context: &Context, text: &str, parsed: &mut Parsed) {
-        let mut walk = Walk { noun, context: *context, contract_id: None, rows: 0, parsed };
+        let mut walk = Walk { noun, context: *context, contract_id: None, items: 0, parsed };
         walk.refuse(Invalid::new(noun, "payload", excerpt(text), "must be a message of the hub protocol"), text);
     }
 
@@ -220,13 +220,13 @@ impl Parser {
                 }
             }
             // The gateway puts a contract's id before the data of a quote; an account's id is understood the same way.
-            Some(_) if depth == 1 && walk.rows == 0 => self.key(walk, text),
+            Some(_) if depth == 1 && walk.items == 0 => self.key(walk, text),
             _ => Err(not_an_object(walk.noun, text)),
         }
     }
 
     fn row(&mut self, walk: &mut Walk<'_>, row: &str, action: Option<i64>) -> Result<(), Invalid> {
-        walk.rows += 1;
+        walk.items += 1;
         let deleted = action == Some(DELETED);
         let context = &walk.context;
         let event = match walk.noun {
@@ -304,12 +304,14 @@ struct Walk<'a> {
     noun: Noun,
     context: Context,
     contract_id: Option<ContractId>,
-    rows: usize,
+    /// Rows and refusals so far.
+    items: usize,
     parsed: &'a mut Parsed,
 }
 
 impl Walk<'_> {
     fn refuse(&mut self, invalid: Invalid, text: &str) {
+        self.items += 1;
         let refused = RefusedPayload::new(self.context.account_id, invalid, text);
         self.parsed.events.push(Event::Refused(refused.refusal.clone()));
         self.parsed.refused.push(refused);

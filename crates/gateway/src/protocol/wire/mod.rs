@@ -10,6 +10,9 @@ mod requests;
 mod rows;
 mod scalar;
 
+#[cfg(test)]
+mod tests;
+
 pub use answer::{
     Accounts, Answer, Bars, Contracts, Envelope, LoginAnswer, NoBody, OneContract, OneOrder, Orders, PlaceOrderAnswer,
     Positions, Trades, ValidateAnswer,

@@ -1,0 +1,32 @@
+//! `riskd db verify`
+
+use super::progress::Progress;
+use super::{Context, Database, Exit, Failure, Target, interrupt};
+use crate::cli::failures;
+
+/// Check version, tables, columns, indexes, recorded scripts and integrity; name each deviation
+///
+/// Writes nothing, and works beside a running daemon.
+#[derive(Debug, clap::Args)]
+#[command(after_help = crate::cli::help("  riskd db verify\n  riskd db verify data/backups/state_pre_v2_20261122_190000.db"))]
+pub(super) struct Args {
+    #[command(flatten)]
+    database: Database,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let target = Target::of(&args.database, context)?;
+    let progress = Progress::new(&context.output);
+    let report =
+        riskd_store::verify(&target.location, target.features, &interrupt()?, &|event| progress.tell(event))
+            .map_err(|error| failures::unchanged(&error))?;
+    progress.line(&report.line());
+    context.output.json(&report);
+    if report.is_clean() {
+        return Ok(Exit::DONE);
+    }
+    for deviation in &report.deviations {
+        context.output.line(format_args!("  {deviation}"));
+    }
+    Ok(Exit::DEVIATIONS)
+}

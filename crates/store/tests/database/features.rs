@@ -1,0 +1,81 @@
+//! What the config turns on and off.
+
+use riskd_store::{Features, MigrateOptions, OpenOutcome, nobody};
+
+use crate::support::{ALL_FEATURES, Fixture, names_in, options};
+
+#[test]
+fn the_unrealized_table_comes_with_the_migration_when_asked_for() {
+    let fixture = Fixture::new("documented");
+    let all = MigrateOptions { features: ALL_FEATURES, ..options() };
+    let outcome = riskd_store::migrate(&fixture.location(), &all, &nobody).unwrap();
+    let OpenOutcome::Migrated(report) = outcome else { panic!("{outcome:?}") };
+    assert!(report.steps.iter().any(|step| step.line == "✓ Optional daily_unrealized_pnl table created (0ms)"));
+    assert_eq!(fixture.verify(ALL_FEATURES).deviations, Vec::<String>::new());
+    assert_eq!(
+        fixture.query("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('daily_unrealized_pnl')"),
+        [
+            "account_id|INTEGER|1||1",
+            "timestamp|TEXT|1||2",
+            "unrealized_pnl|REAL|1||0",
+            "positions_count|INTEGER|1||0",
+            "total_exposure|REAL|0||0",
+            "created_at|TEXT|0|CURRENT_TIMESTAMP|0",
+        ]
+    );
+}
+
+#[test]
+fn a_feature_turned_on_later_is_added_at_the_next_start() {
+    let fixture = Fixture::new("documented");
+    let none = Features { analytics_indexes: false, daily_unrealized_pnl: false };
+    let bare = MigrateOptions { features: none, ..options() };
+    riskd_store::migrate(&fixture.location(), &bare, &nobody).unwrap();
+    assert_eq!(fixture.verify(none).deviations, Vec::<String>::new());
+    assert_eq!(fixture.query("SELECT count(*) FROM sqlite_master WHERE name = 'idx_positions_updated'"), ["0"]);
+    let missing = fixture.verify(ALL_FEATURES).deviations;
+    assert!(missing.contains(&"table daily_unrealized_pnl is missing".to_owned()), "{missing:?}");
+    assert!(missing.contains(&"index idx_orders_state_account is missing".to_owned()), "{missing:?}");
+
+    let all = MigrateOptions { features: ALL_FEATURES, ..options() };
+    let backups = names_in(&fixture.backups());
+    let outcome = riskd_store::migrate(&fixture.location(), &all, &nobody).unwrap();
+    let lines = vec!["✓ Analytics indexes created".into(), "✓ Optional daily_unrealized_pnl table created".into()];
+    assert_eq!(outcome, OpenOutcome::FeaturesAdded { version: 2, lines });
+    assert_eq!(fixture.verify(ALL_FEATURES).deviations, Vec::<String>::new());
+    assert_eq!(names_in(&fixture.backups()), backups, "no version changed, so no backup is made");
+    fixture.assert_same_content();
+
+    // Off again: table and rows stay, and nothing is missed.
+    fixture.shell("INSERT INTO daily_unrealized_pnl VALUES (1, '2026-11-22', -5.5, 1, NULL, 'x')");
+    let outcome = riskd_store::migrate(&fixture.location(), &bare, &nobody).unwrap();
+    assert_eq!(outcome, OpenOutcome::Current { version: 2 });
+    assert_eq!(fixture.query("SELECT count(*) FROM daily_unrealized_pnl"), ["1"]);
+    assert_eq!(fixture.verify(none).deviations, Vec::<String>::new());
+}
+
+#[test]
+fn a_table_of_the_users_under_the_features_name_is_left_alone() {
+    let fixture = Fixture::new("documented");
+    fixture.shell("CREATE TABLE daily_unrealized_pnl (mine TEXT)");
+    let all = MigrateOptions { features: ALL_FEATURES, ..options() };
+    let error = riskd_store::migrate(&fixture.location(), &all, &nobody).unwrap_err();
+    assert!(error.to_string().contains("the name daily_unrealized_pnl is taken by a table"), "{error}");
+    // Turned off, it is in nobody's way.
+    fixture.migrate();
+    assert_eq!(fixture.query("SELECT name FROM pragma_table_info('daily_unrealized_pnl')"), ["mine"]);
+}
+
+#[test]
+fn a_new_database_is_at_head_from_the_start() {
+    let fixture = Fixture::empty("state.db");
+    let fresh = MigrateOptions { create_if_missing: true, features: ALL_FEATURES, ..options() };
+    let (owned, outcome) = riskd_store::open(&fixture.location(), &fresh, &nobody).unwrap();
+    assert!(matches!(outcome, OpenOutcome::Created { .. }));
+    assert_eq!(owned.path(), fixture.path.canonicalize().unwrap());
+    drop(owned);
+    assert_eq!(fixture.verify(ALL_FEATURES).deviations, Vec::<String>::new());
+    let rows = fixture.query("SELECT version, success, migration_script IS NOT NULL, applied_at FROM schema_version");
+    assert_eq!(rows, ["1|1|1|2026-11-22T19:00:00.500Z", "2|1|1|2026-11-22T19:00:00.500Z"]);
+    assert!(!fixture.backups().exists());
+}

@@ -1,0 +1,12 @@
+//! The store against databases that others made, with Python's `sqlite3` and the `sqlite3` shell as writers and witnesses.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod backups;
+mod crashes;
+mod failures;
+mod features;
+mod forms;
+mod refusals;
+mod restores;
+mod support;
+mod traps;
