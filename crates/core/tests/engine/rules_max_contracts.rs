@@ -19,7 +19,8 @@ fn respond(section: serde_json::Value, held: &[(&str, i64)]) -> Vec<crate::probe
 
 #[test]
 fn only_more_than_the_limit_is_a_breach() {
-    let cases: &[(&str, i64, &[(&str, i64)], bool)] = &[
+    type Case<'a> = (&'a str, i64, &'a [(&'a str, i64)], bool);
+    let cases: &[Case<'_>] = &[
         ("net", 5, &[(MNQ, 5)], false),
         ("net", 5, &[(MNQ, 6)], true),
         ("net", 5, &[(MNQ, -5)], false),

@@ -52,7 +52,7 @@ pub struct World {
     pub inputs: Vec<Input>,
     /// Whether a request of ours ever turned a position round.
     pub crossed_zero: bool,
-    /// Whether the broker ever accepted a close while another of ours was still working in the contract.
+    /// Whether the broker ever accepted a close while another of ours was still working the same way in the contract.
     pub doubled: bool,
     /// Whether hubs are connected.
     pub user_hub_up: bool,
@@ -403,12 +403,9 @@ impl World {
     ) -> Result<(), RequestFailure> {
         let side = if change > 0 { Side::Buy } else { Side::Sell };
         // The trader of these tests trades at once: every market order that works is ours.
-        self.doubled |= self
-            .broker
-            .account(account_id)
-            .orders
-            .values()
-            .any(|order| order.order_type == OrderType::Market && order.contract_id == *contract_id);
+        self.doubled |= self.broker.account(account_id).orders.values().any(|order| {
+            order.order_type == OrderType::Market && order.contract_id == *contract_id && order.side == side
+        });
         let order_id = self.broker.number();
         let working = order(
             order_id,
