@@ -3,6 +3,7 @@
 
 mod build;
 mod harness;
+mod probe;
 
 mod config_forms;
 mod properties;

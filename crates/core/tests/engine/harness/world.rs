@@ -52,6 +52,8 @@ pub struct World {
     pub inputs: Vec<Input>,
     /// Whether a request of ours ever turned a position round.
     pub crossed_zero: bool,
+    /// Whether the broker ever accepted a close while another of ours was still working the same way in the contract.
+    pub doubled: bool,
     /// Whether hubs are connected.
     pub user_hub_up: bool,
     pub market_hub_up: bool,
@@ -81,6 +83,7 @@ impl World {
             done: Vec::new(),
             inputs: Vec::new(),
             crossed_zero: false,
+            doubled: false,
             user_hub_up: true,
             market_hub_up: true,
             crash_at: None,
@@ -399,6 +402,10 @@ impl World {
         change: i64,
     ) -> Result<(), RequestFailure> {
         let side = if change > 0 { Side::Buy } else { Side::Sell };
+        // The trader of these tests trades at once: every market order that works is ours.
+        self.doubled |= self.broker.account(account_id).orders.values().any(|order| {
+            order.order_type == OrderType::Market && order.contract_id == *contract_id && order.side == side
+        });
         let order_id = self.broker.number();
         let working = order(
             order_id,
