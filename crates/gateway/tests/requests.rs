@@ -58,7 +58,7 @@ const QUERIED: &str = r#"{"orders":[
 async fn a_snapshot_holds_everything_suspended_children_too() {
     let server = one_account(|| ok(QUERIED)).await;
     let snapshot = gateway(&server).snapshot(ACCOUNT, start()).await.unwrap();
-    assert_eq!((snapshot.account_id, snapshot.asked_at, snapshot.trades_since), (ACCOUNT, start(), start()));
+    assert_eq!((snapshot.account_id, snapshot.asked_at, snapshot.trades_since), (ACCOUNT, start(), Some(start())));
     let account = snapshot.account.unwrap();
     assert_eq!((account.id, account.can_trade), (ACCOUNT, Some(false)));
     assert_eq!(snapshot.positions.iter().map(|position| position.id.0).collect::<Vec<_>>(), [1]);
@@ -194,7 +194,7 @@ async fn a_partial_close_that_live_accounts_refuse_becomes_a_full_one() {
 #[tokio::test]
 async fn what_is_learned_comes_before_the_answer() {
     let server = one_account(|| ok(QUERIED)).await;
-    let snapshot = request(RequestKind::Snapshot { trades_since: start() });
+    let snapshot = request(RequestKind::Snapshot { trades_since: Some(start()) });
     let events = gateway(&server).perform(&snapshot).await;
     assert!(matches!(&events[0], Event::Snapshot(snapshot) if snapshot.positions.len() == 1), "{events:?}");
     assert_eq!(events[1..], [answer(Ok(()))]);

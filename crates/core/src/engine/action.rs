@@ -128,10 +128,10 @@ pub enum RequestKind {
     },
     /// Cancel an order.
     CancelOrder(OrderId),
-    /// Say what there is: account, positions, living orders (suspended ones too), trades.
+    /// Say what there is: positions and living orders, suspended ones too.
     Snapshot {
-        /// From when on trades are wanted.
-        trades_since: Timestamp,
+        /// From when on trades are wanted, and the account with them; absent when they are not.
+        trades_since: Option<Timestamp>,
     },
     /// Describe a contract.
     DescribeContract(ContractId),

@@ -110,8 +110,8 @@ pub struct Snapshot {
     pub orders: Vec<Order>,
     /// Every trade since `trades_since`.
     pub trades: Vec<Trade>,
-    /// From when on trades were asked for.
-    pub trades_since: Timestamp,
+    /// From when on trades were asked for; absent when they were not.
+    pub trades_since: Option<Timestamp>,
     /// Rows that failed their checks. A refused position or order keeps the account uncertain.
     pub refused: Vec<Invalid>,
 }

@@ -290,9 +290,9 @@ impl EngineState {
                     market.describe_again_at = Some(time_after_ms(at, DESCRIBE_AGAIN_MS));
                 }
             }
-            (RequestKind::Snapshot { .. }, Some(account_id)) => {
+            (RequestKind::Snapshot { trades_since }, Some(account_id)) => {
                 self.with_desk(config, at, actions, account_id, |desk, context| {
-                    desk.observe_look_answered(context, failure.is_some());
+                    desk.observe_look_answered(context, trades_since.is_some(), failure.is_some());
                 });
             }
             (kind, Some(account_id)) => self.with_desk(config, at, actions, account_id, |desk, context| {
