@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     feed: Option<PathBuf>,
     /// Seconds in which the morning is played
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=3600))]
     within: u64,
     /// Folder for the files; must not hold a database yet [default: a new one in the system's temporary folder]
     #[arg(long, value_name = "DIR")]
