@@ -211,6 +211,10 @@ fn judge_start(path: &Path, start: &[u8], length: u64) -> Result<Mode, DatabaseK
         if start.len() < MAGIC.len() && MAGIC.starts_with(start) {
             return damaged(format!("it is cut off after {length} bytes"));
         }
+        // The first transaction of a new file writes its first page last.
+        if has_journal && began_empty(&journal) && start.iter().all(|&byte| byte == 0) {
+            return Err(DatabaseKind::NeedsRecovery);
+        }
         return Err(DatabaseKind::Foreign { reason: what_else(start, length).into() });
     }
     if start.len() < HEADER_BYTES {
