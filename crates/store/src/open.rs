@@ -274,10 +274,10 @@ pub(crate) fn is_filled(path: &Path) -> bool {
 
 /// What changes when somebody writes a file.
 #[derive(Debug, PartialEq, Eq)]
-struct FileMark(Option<(u64, u64, i64, i64)>, bool);
+pub(crate) struct FileMark(Option<(u64, u64, i64, i64)>, bool);
 
 impl FileMark {
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         use std::os::unix::fs::MetadataExt;
         let metadata = path.metadata().ok();
         Self(
