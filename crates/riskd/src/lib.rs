@@ -2,6 +2,8 @@
 
 pub mod cli;
 pub mod config;
+pub mod daemon;
+pub mod demo;
 pub mod failure;
 pub mod logging;
 pub mod output;

@@ -8,7 +8,6 @@ mod redact;
 
 use std::io::{self, Write};
 
-use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::fmt::MakeWriter;
@@ -53,13 +52,14 @@ impl LogDetail {
         }
     }
 
-    fn filter(self) -> LevelFilter {
+    fn directives(self) -> &'static str {
         match self {
-            Self::Errors => LevelFilter::ERROR,
-            Self::Warnings => LevelFilter::WARN,
-            Self::Events => LevelFilter::INFO,
-            Self::Details => LevelFilter::DEBUG,
-            Self::Everything => LevelFilter::TRACE,
+            Self::Errors => "error",
+            Self::Warnings => "warn",
+            Self::Events => "info",
+            // How this program does it, not how its libraries do.
+            Self::Details => "info,riskd=debug,riskd_core=debug,riskd_store=debug,riskd_gateway=debug,riskd_sim=debug",
+            Self::Everything => "trace",
         }
     }
 }
@@ -81,15 +81,23 @@ pub fn start(output: &Output, detail: LogDetail, files: Option<&LogFilesConfig>)
             (Some(writer), Some(guard))
         }
     };
-    let chosen = std::env::var(DETAIL_VARIABLE).ok();
+    let chosen = chosen_filter(output, std::env::var(DETAIL_VARIABLE).ok().as_deref());
     let colour = output.style().error_colour;
-    let people = people_layer(io::stderr, colour).with_filter(filter(detail, chosen.as_deref()));
+    let people = people_layer(io::stderr, colour).with_filter(filter(detail, chosen.as_ref()));
     // Files keep what happens even when the terminal shows less.
     let in_files = detail.max(LogDetail::Events);
-    let programs = file_writer.map(|writer| programs_layer(writer).with_filter(filter(in_files, chosen.as_deref())));
+    let programs = file_writer.map(|writer| programs_layer(writer).with_filter(filter(in_files, chosen.as_ref())));
     // It is refused only when a subscriber is there already, which then goes on.
     let _already_there = Registry::default().with(people).with(programs).try_init();
     Ok(LoggingGuard { _files: guard })
+}
+
+/// The filter that `RISKD_LOG` asks for; one that cannot be read is said and ignored.
+fn chosen_filter(output: &Output, words: Option<&str>) -> Option<EnvFilter> {
+    let words = words.filter(|words| !words.trim().is_empty())?;
+    EnvFilter::try_new(words)
+        .map_err(|error| output.warn(format_args!("{DETAIL_VARIABLE}={words:?} is ignored: {error}")))
+        .ok()
 }
 
 fn open_files(files: &LogFilesConfig) -> Result<RollingFileAppender, Failure> {
@@ -112,10 +120,12 @@ fn open_files(files: &LogFilesConfig) -> Result<RollingFileAppender, Failure> {
         })
 }
 
-fn filter(detail: LogDetail, chosen: Option<&str>) -> EnvFilter {
-    match chosen.map(EnvFilter::try_new) {
-        Some(Ok(filter)) => filter,
-        _ => EnvFilter::default().add_directive(detail.filter().into()),
+/// The filter for this detail, or the one that was chosen by `RISKD_LOG`.
+fn filter(detail: LogDetail, chosen: Option<&EnvFilter>) -> EnvFilter {
+    match chosen {
+        // A filter cannot be cloned, but it can be read again from its own words.
+        Some(chosen) => EnvFilter::new(chosen.to_string()),
+        None => EnvFilter::new(detail.directives()),
     }
 }
 
@@ -222,6 +232,51 @@ mod tests {
             assert!(text.contains("REDACTED"), "{text}");
         }
         assert!(programs.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{programs}");
+    }
+
+    #[test]
+    fn log_files_are_made_in_their_folder_or_the_folder_is_named() {
+        let base = tempfile::tempdir().expect("a folder for the test");
+        let directory = base.path().join("deep/logs");
+        let mut appender = open_files(&LogFilesConfig { directory: directory.clone(), keep: 2 }).expect("it is made");
+        appender.write_all(b"{}\n").expect("it is written");
+        let names: Vec<String> = std::fs::read_dir(&directory)
+            .expect("the folder is there")
+            .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned())
+            .collect();
+        assert!(matches!(&names[..], [name] if name.starts_with("riskd.") && name.ends_with(".log.json")), "{names:?}");
+
+        let file = base.path().join("file");
+        std::fs::write(&file, "").expect("it is written");
+        let failure = open_files(&LogFilesConfig { directory: file.join("logs"), keep: 2 }).expect_err("no folder");
+        assert_eq!(failure.kind, FailureKind::NoSpaceOrPermission);
+        assert!(failure.what.contains("file/logs cannot be used"), "{}", failure.what);
+    }
+
+    #[test]
+    fn each_detail_lets_its_levels_through() {
+        use tracing::level_filters::LevelFilter;
+        for (detail, level) in [
+            (LogDetail::Errors, LevelFilter::ERROR),
+            (LogDetail::Warnings, LevelFilter::WARN),
+            (LogDetail::Events, LevelFilter::INFO),
+            (LogDetail::Details, LevelFilter::DEBUG),
+            (LogDetail::Everything, LevelFilter::TRACE),
+        ] {
+            assert_eq!(filter(detail, None).max_level_hint(), Some(level), "{detail:?}");
+        }
+        assert!(!LogDetail::Details.directives().starts_with("debug"), "libraries stay quiet");
+    }
+
+    #[test]
+    fn the_variable_replaces_the_detail_and_nonsense_is_said() {
+        let (output, captured) = Output::captured(crate::output::Style::default());
+        let chosen = chosen_filter(&output, Some("warn,riskd=trace"));
+        assert_eq!(filter(LogDetail::Errors, chosen.as_ref()).to_string(), "riskd=trace,warn");
+        assert!(chosen_filter(&output, None).is_none() && chosen_filter(&output, Some(" ")).is_none());
+        assert_eq!(captured.error(), "");
+        assert!(chosen_filter(&output, Some("riskd=loud")).is_none());
+        assert!(captured.error().starts_with("! RISKD_LOG=\"riskd=loud\" is ignored: "), "{}", captured.error());
     }
 
     #[test]

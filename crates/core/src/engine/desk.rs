@@ -9,8 +9,11 @@ use super::action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedu
 use super::config::{AccountConfig, Config};
 use super::memory::RecordedTrade;
 use super::outbox::Outbox;
-use crate::model::{AccountId, EnforcementId, Money, Order, Position, Trade, TradeId};
+use crate::model::{AccountId, EnforcementId, Money, Trade, TradeId, time_after_ms};
 use crate::state::{AccountState, AccountView, Markets};
+
+/// Shortest time between two looks because of payloads that were refused, in milliseconds.
+const DOUBT_SPACING_MS: i64 = 1_000;
 
 /// One account's desk.
 #[derive(Debug, Clone)]
@@ -18,8 +21,9 @@ pub(super) struct Desk {
     pub(super) state: AccountState,
     pub(super) outbox: Outbox,
     pub(super) reconciliation: Reconciliation,
-    /// What the database remembers of positions and orders, until the broker's first word.
-    pub(super) remembered: Option<Remembered>,
+    /// Whether the broker has said in this run what there is. Until then the book holds what the database remembers,
+    /// and nothing is done on the strength of that.
+    pub(super) heard_from_the_broker: bool,
     /// Rows of trade history that no trade heard of in this run accounts for yet.
     pub(super) recorded_trades: BTreeMap<RecordedTrade, u32>,
     /// Realized P&L of earlier days, for trades that come late.
@@ -34,17 +38,12 @@ pub(super) struct Desk {
     pub(super) wake_at: Option<Timestamp>,
 }
 
-/// The positions and orders of the last run.
-#[derive(Debug, Clone)]
-pub(super) struct Remembered {
-    pub(super) positions: Vec<Position>,
-    pub(super) orders: Vec<Order>,
-}
-
 /// When the broker was and will be asked what there is.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reconciliation {
     pub(super) outstanding: Option<RequestId>,
+    /// When the broker was last asked.
+    pub(super) asked_at: Option<Timestamp>,
     pub(super) look_at: Option<Timestamp>,
     /// Looks in a row that the broker did not answer.
     pub(super) failures: usize,
@@ -56,6 +55,13 @@ impl Reconciliation {
     /// Asks for a look at `when` at the latest.
     pub(super) fn look_by(&mut self, when: Timestamp) {
         self.look_at = Some(self.look_at.map_or(when, |planned| planned.min(when)));
+    }
+
+    /// Asks for a look at once, or so long after the last one that a stream of bad payloads cannot eat up the request
+    /// budget that enforcements need.
+    pub(super) fn look_soon(&mut self, at: Timestamp) {
+        let earliest = self.asked_at.map_or(at, |asked_at| time_after_ms(asked_at, DOUBT_SPACING_MS));
+        self.look_by(at.max(earliest));
     }
 }
 
@@ -115,11 +121,6 @@ impl Desk {
 
     pub(super) fn id(&self) -> AccountId {
         self.state.account_id
-    }
-
-    /// Whether the broker has said in this run what there is.
-    pub(super) fn has_heard_from_the_broker(&self) -> bool {
-        self.remembered.is_none()
     }
 
     pub(super) fn account_config<'a>(&self, config: &'a Config) -> Option<&'a AccountConfig> {

@@ -14,7 +14,7 @@ impl Desk {
     ///
     /// Not before the broker's first word: half a book can look like a breach.
     pub(super) fn ask_rules(&mut self, context: &mut Context<'_>, triggers: &[Trigger]) {
-        let Some(account) = self.account_config(context.config).filter(|_| self.has_heard_from_the_broker()) else {
+        let Some(account) = self.account_config(context.config).filter(|_| self.heard_from_the_broker) else {
             return;
         };
         for rule in account.rules.rules() {
@@ -29,6 +29,12 @@ impl Desk {
         }
     }
 
+    /// Whether a breach calls for anything that is not being done already.
+    pub(super) fn is_news(&self, rule_id: RuleId, breach: &Breach) -> bool {
+        let nothing_to_do = breach.lock.is_none() && breach.goal.is_met_by(&self.state.book);
+        !nothing_to_do && !self.outbox.is_dealing_with(rule_id, &breach.goal)
+    }
+
     /// Asks every rule about everything.
     pub(super) fn ask_rules_about_everything(&mut self, context: &mut Context<'_>) {
         let mut triggers = vec![Trigger::Trades];
@@ -40,7 +46,7 @@ impl Desk {
     /// While the account is locked, nothing may stay: begins to clear away whatever has appeared.
     pub(super) fn hold_lockout(&mut self, context: &mut Context<'_>) {
         let goal = Goal::Flat { cancel_orders: true };
-        let Some(lockout) = self.state.locks.lockout().filter(|_| self.has_heard_from_the_broker()) else {
+        let Some(lockout) = self.state.locks.lockout().filter(|_| self.heard_from_the_broker) else {
             return;
         };
         let book = &self.state.book;
@@ -71,7 +77,7 @@ impl Desk {
         } else {
             breach
         };
-        if self.state.locks.is_latched(rule_id, context.at) || self.outbox.is_dealing_with(rule_id, &breach.goal) {
+        if self.state.locks.is_latched(rule_id, context.at) || !self.is_news(rule_id, &breach) {
             return;
         }
         let lockout_until = match breach.lock {
@@ -119,6 +125,7 @@ impl Desk {
         .expect("a new row has counts of zero");
         context.store(Write::PutEnforcement { log: log.clone(), goal: Some(breach.goal.clone()) });
         context.tell(Notice::Breach { account_id: self.id(), rule_id, action: breach.action, reason: breach.reason });
+        self.outbox.looks = 0;
         self.outbox.enforcements.push(Enforcement { log, goal: breach.goal, told: None });
     }
 }

@@ -24,12 +24,12 @@ impl Desk {
         }
         if !position.has_known_direction() {
             self.set_certain(context, false);
-            self.reconciliation.look_by(context.at);
+            self.reconciliation.look_soon(context.at);
         }
-        let largest_before = before.map_or(0, |before| before.size);
+        let size_before = before.map_or(0, |before| before.size);
         let size = position.size;
         context.store(Write::PutPosition(position));
-        self.count_reduction(&contract_id, largest_before, size);
+        self.count_reduction(&contract_id, size_before, size);
         attend_market(context, &contract_id, self.id());
         Some(Trigger::Position(contract_id))
     }
@@ -44,7 +44,6 @@ impl Desk {
         context.store(Write::RemovePosition(before.id));
         context.markets.get_or_insert(contract_id).set_holder(self.id(), false);
         self.count_reduction(contract_id, before.size, 0);
-        self.outbox.forget_what_is_gone(&self.state.book);
         Some(Trigger::Position(contract_id.clone()))
     }
 
@@ -74,7 +73,6 @@ impl Desk {
         if self.outbox.cancels_orders() && state != OrderState::Filled {
             self.count(|draft| draft.orders_cancelled += 1, |goal| goal.cancels_orders());
         }
-        self.outbox.forget_what_is_gone(&self.state.book);
         Some(Trigger::Order(order_id))
     }
 

@@ -1,11 +1,11 @@
 //! What was asked of the broker and is not yet confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::action::{RequestId, Severity};
-use crate::model::{ContractId, EnforcementLog, OrderId, RuleId};
+use crate::model::{ContractId, EnforcementLog, Order, OrderId, OrderType, RuleId, milliseconds_between};
 use crate::rules::Goal;
 use crate::state::Book;
 
@@ -17,7 +17,9 @@ pub(super) struct Outbox {
     pub(super) closing: BTreeMap<ContractId, Attempt>,
     /// Requests to cancel, one an order at a time.
     pub(super) cancelling: BTreeMap<OrderId, Attempt>,
-    /// Fresh looks taken since the outbox was last empty; spaces the next one.
+    /// Contracts of which the broker refused to close a part: there the whole is closed.
+    pub(super) closed_whole_only: BTreeSet<ContractId>,
+    /// Fresh looks asked for since the last enforcement began; spaces the next one.
     pub(super) looks: usize,
 }
 
@@ -34,25 +36,30 @@ pub(super) struct Enforcement {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
     pub(super) request_id: RequestId,
-    pub(super) answered_at: Option<Timestamp>,
-    /// The broker refused to close a part: the whole must be closed.
-    pub(super) part_refused: bool,
+    /// From when on a look that still shows the need may lead to another request; absent until the answer came.
+    pub(super) repeat_after: Option<Timestamp>,
 }
 
 impl Attempt {
     pub(super) fn sent(request_id: RequestId) -> Self {
-        Self { request_id, answered_at: None, part_refused: false }
+        Self { request_id, repeat_after: None }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.repeat_after.is_some()
+    }
+
+    fn may_be_repeated_after_a_look_at(&self, asked_at: Timestamp) -> bool {
+        self.repeat_after.is_some_and(|repeat_after| asked_at >= repeat_after)
     }
 }
 
 impl Enforcement {
-    /// Whether the book shows what was to be reached.
-    pub(super) fn is_reached(&self, book: &Book) -> bool {
-        let orders_gone = !self.goal.cancels_orders() || book.has_no_orders();
-        orders_gone
-            && book.positions().all(|position| match self.goal.largest_size(&position.contract_id) {
-                Some(largest) => position.size <= largest,
-                None => true,
+    /// Whether the book shows what was to be reached, and no market order is about to change that.
+    pub(super) fn is_reached(&self, book: &Book, at: Timestamp) -> bool {
+        self.goal.is_met_by(book)
+            && !book.orders().any(|order| {
+                is_market_order_on_its_way(order, at) && self.goal.largest_size(&order.contract_id).is_some()
             })
     }
 }
@@ -78,37 +85,36 @@ impl Outbox {
         })
     }
 
-    /// Whether anything was sent that nobody has answered.
-    pub(super) fn awaits_answers(&self) -> bool {
-        self.attempts().any(|attempt| attempt.answered_at.is_none())
-    }
-
-    /// Whether anything was sent that no fresh look has followed.
-    pub(super) fn has_attempts(&self) -> bool {
-        self.attempts().next().is_some()
-    }
-
-    /// When the last answer came, if any is still waiting for a look.
-    pub(super) fn last_answer(&self) -> Option<Timestamp> {
-        self.attempts().filter_map(|attempt| attempt.answered_at).max()
-    }
-
-    /// A look asked for at `asked_at` was taken: what had been answered by then may be sent again if it is still needed.
-    /// Whatever is gone from the book and answered needs no further thought.
+    /// A look asked for at `asked_at` was taken: what had been settled by then may be sent again if it is still needed.
     pub(super) fn looked(&mut self, asked_at: Timestamp) {
-        let unseen = |attempt: &Attempt| attempt.answered_at.is_none_or(|answered_at| answered_at > asked_at);
-        self.closing.retain(|_, attempt| unseen(attempt) || attempt.part_refused);
-        self.cancelling.retain(|_, attempt| unseen(attempt));
+        self.closing.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
+        self.cancelling.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
     }
 
-    /// Drops the attempts whose aim is gone from the book.
-    pub(super) fn forget_what_is_gone(&mut self, book: &Book) {
-        self.closing
-            .retain(|contract_id, attempt| attempt.answered_at.is_none() || book.position(contract_id).is_some());
-        self.cancelling.retain(|order_id, attempt| attempt.answered_at.is_none() || book.order(*order_id).is_some());
+    /// Drops the answered attempts whose aim the book shows.
+    pub(super) fn forget_what_is_reached(&mut self, book: &Book) {
+        let mut closing = std::mem::take(&mut self.closing);
+        closing.retain(|contract_id, attempt| {
+            let size = book.position(contract_id).map_or(0, |position| position.size);
+            !attempt.is_answered() || self.largest_size(contract_id).is_some_and(|largest| size > largest)
+        });
+        self.closing = closing;
+        self.cancelling.retain(|order_id, attempt| !attempt.is_answered() || book.order(*order_id).is_some());
+        if self.enforcements.is_empty() {
+            self.closed_whole_only.clear();
+        }
     }
+}
 
-    fn attempts(&self) -> impl Iterator<Item = &Attempt> {
-        self.closing.values().chain(self.cancelling.values())
-    }
+/// How long a market order counts as on its way after the broker took it; one that is older hangs.
+const MARKET_ORDER_HANGS_AFTER_MS: i64 = 5_000;
+
+/// Whether this is a market order that should fill at any moment.
+///
+/// A close is such an order: to cancel it would undo the close, to close again beside it would turn the position round.
+/// Ours cannot be told from the trader's; both are left to fill.
+pub(super) fn is_market_order_on_its_way(order: &Order, at: Timestamp) -> bool {
+    // The broker's clock may be ahead of ours: only the distance counts.
+    order.order_type == OrderType::Market
+        && milliseconds_between(order.created_at, at).saturating_abs() < MARKET_ORDER_HANGS_AFTER_MS
 }

@@ -3,27 +3,38 @@
 //! Wanted is derived, never scripted: the pending goals and the book say what should still be closed and cancelled, and
 //! what is on its way already is not sent twice. A request is repeated only after a fresh look at the broker's books, so
 //! a close that was carried out though its answer was lost never becomes a position the other way.
+//!
+//! The life of one close: sent → answered → (a moment to take effect) → looked at → sent again if the position is still
+//! too large. A refused one needs no moment. An enforcement is over when a look shows its goal, whatever the answers were.
 
 use super::action::{Notice, RequestId, RequestKind, Write};
 use super::desk::{Context, Desk};
 use super::enforce::revise;
 use super::input::RequestFailure;
-use super::outbox::Attempt;
-use crate::model::{EnforcementStatus, Timestamp, milliseconds_between, time_after_ms};
+use super::outbox::{Attempt, is_market_order_on_its_way};
+use crate::model::{EnforcementStatus, Position, Timestamp, milliseconds_between, time_after_ms};
 
 /// Waits before the first, second, … fresh look of an enforcement, in milliseconds; the last one repeats.
 const LOOK_AFTER_MS: [i64; 6] = [100, 250, 500, 1_000, 2_000, 5_000];
+/// How long an accepted close, or one without an answer, may take to show in the broker's books, in milliseconds.
+const CLOSE_SETTLES_MS: i64 = 1_000;
+
+/// What a look can prove: when it was asked for, and what of it is certain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proof {
+    pub(super) asked_at: Timestamp,
+    /// Every position could be read, and no later news contradicts them.
+    pub(super) positions: bool,
+    /// The same of orders.
+    pub(super) orders: bool,
+}
 
 impl Desk {
     /// Sends what is wanted and not on its way, and plans the next look.
     pub(super) fn pursue(&mut self, context: &mut Context<'_>) {
         self.hold_lockout(context);
-        if self.outbox.enforcements.is_empty() {
-            self.outbox.looks = 0;
-            return;
-        }
-        if !self.has_heard_from_the_broker() {
-            self.reconciliation.look_by(context.at);
+        self.outbox.forget_what_is_reached(&self.state.book);
+        if self.outbox.enforcements.is_empty() || !self.heard_from_the_broker {
             return;
         }
         self.send_closes(context);
@@ -36,13 +47,14 @@ impl Desk {
             .state
             .book
             .positions()
+            .filter(|position| {
+                !self.outbox.closing.contains_key(&position.contract_id) && !self.is_being_closed(position, context.at)
+            })
             .filter_map(|position| {
                 let largest = self.outbox.largest_size(&position.contract_id)?;
-                let attempt = self.outbox.closing.get(&position.contract_id);
-                let part_refused = attempt.is_some_and(|attempt| attempt.part_refused);
-                let excess = position.size - largest;
-                (excess > 0 && (attempt.is_none() || part_refused))
-                    .then(|| (position.contract_id.clone(), excess, largest == 0 || part_refused))
+                let size = position.size - largest;
+                let whole = largest == 0 || self.outbox.closed_whole_only.contains(&position.contract_id);
+                (size > 0).then(|| (position.contract_id.clone(), size, whole))
             })
             .collect();
         for (contract_id, size, whole) in wanted {
@@ -56,16 +68,25 @@ impl Desk {
         }
     }
 
+    /// Whether a market order on its way makes the position smaller: a close of ours whose answer this program did not
+    /// live to see, or the trader's own. A second close beside it could turn the position round.
+    fn is_being_closed(&self, position: &Position, at: Timestamp) -> bool {
+        self.state.book.orders().any(|order| is_market_order_on_its_way(order, at) && order.reduces(position))
+    }
+
     fn send_cancels(&mut self, context: &mut Context<'_>) {
         if !self.outbox.cancels_orders() {
             return;
         }
-        let wanted: Vec<_> = self
-            .state
-            .book
+        let book = &self.state.book;
+        let wanted: Vec<_> = book
             .orders()
+            .filter(|order| !self.outbox.cancelling.contains_key(&order.id))
+            .filter(|order| {
+                let closes = book.position(&order.contract_id).is_some_and(|position| order.reduces(position));
+                !(closes && is_market_order_on_its_way(order, context.at))
+            })
             .map(|order| order.id)
-            .filter(|order_id| !self.outbox.cancelling.contains_key(order_id))
             .collect();
         for order_id in wanted {
             let request_id = context.send(Some(self.id()), RequestKind::CancelOrder(order_id));
@@ -73,20 +94,18 @@ impl Desk {
         }
     }
 
-    /// The broker's books are looked at as proof once everything seems reached, and to find out what happened once
-    /// everything sent was answered.
+    /// Plans the next look: at once for the first proof, then with longer and longer waits until the goal is shown.
     fn plan_look(&mut self, at: Timestamp) {
         if self.reconciliation.outstanding.is_some() {
             return;
         }
-        let wait = LOOK_AFTER_MS[self.outbox.looks.min(LOOK_AFTER_MS.len() - 1)];
-        let seems_reached = self.outbox.enforcements.iter().any(|pending| pending.is_reached(&self.state.book));
-        if seems_reached && !self.outbox.awaits_answers() {
-            let first = self.outbox.looks == 0;
-            self.reconciliation.look_by(if first { at } else { time_after_ms(at, wait) });
-        } else if !self.outbox.awaits_answers() {
-            self.reconciliation.look_by(time_after_ms(self.outbox.last_answer().unwrap_or(at), wait));
-        }
+        let seems_reached = self.outbox.enforcements.iter().any(|pending| pending.is_reached(&self.state.book, at));
+        let wait = if seems_reached && self.outbox.looks == 0 {
+            0
+        } else {
+            LOOK_AFTER_MS[self.outbox.looks.min(LOOK_AFTER_MS.len() - 1)]
+        };
+        self.reconciliation.look_by(time_after_ms(at, wait));
     }
 
     /// Takes over the answer to a request of an enforcement.
@@ -97,7 +116,6 @@ impl Desk {
         kind: &RequestKind,
         failure: Option<&RequestFailure>,
     ) {
-        let at = context.at;
         let attempt = match kind {
             RequestKind::ClosePosition(contract_id) | RequestKind::ReducePosition { contract_id, .. } => {
                 self.outbox.closing.get_mut(contract_id)
@@ -106,9 +124,16 @@ impl Desk {
             RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) => None,
         };
         if let Some(attempt) = attempt.filter(|attempt| attempt.request_id == request_id) {
-            attempt.answered_at = Some(at);
-            attempt.part_refused =
-                matches!((kind, failure), (RequestKind::ReducePosition { .. }, Some(RequestFailure::Refused { .. })));
+            let settles_ms = match (kind, failure) {
+                (RequestKind::CancelOrder(_), _)
+                | (_, Some(RequestFailure::Refused { .. } | RequestFailure::NotSent { .. })) => 0,
+                (_, Some(RequestFailure::Unknown { .. }) | None) => CLOSE_SETTLES_MS,
+            };
+            attempt.repeat_after = Some(time_after_ms(context.at, settles_ms));
+        }
+        if let (RequestKind::ReducePosition { contract_id, .. }, Some(RequestFailure::Refused { .. })) = (kind, failure)
+        {
+            self.outbox.closed_whole_only.insert(contract_id.clone());
         }
         if let Some(failure) = failure {
             let message = failure.to_string();
@@ -116,22 +141,20 @@ impl Desk {
                 revise(&mut pending.log, |draft| draft.error_message = Some(message.clone()));
             }
         }
-        self.outbox.forget_what_is_gone(&self.state.book);
     }
 
-    /// After a look that was asked for at `asked_at`: confirms every enforcement whose goal the broker shows. Says
-    /// whether there was one.
-    pub(super) fn confirm(&mut self, context: &mut Context<'_>, asked_at: Timestamp) -> bool {
-        self.outbox.looked(asked_at);
+    /// After a look: confirms every enforcement whose goal it shows. Says whether there was one.
+    pub(super) fn confirm(&mut self, context: &mut Context<'_>, proof: Proof) -> bool {
+        self.outbox.looked(proof.asked_at);
         let at = context.at;
-        if self.outbox.enforcements.iter().any(|pending| asked_at >= pending.log.timestamp) {
-            self.outbox.looks += 1;
-        }
-        let settled = !self.outbox.has_attempts();
         let book = &self.state.book;
-        let (done, pending): (Vec<_>, Vec<_>) = std::mem::take(&mut self.outbox.enforcements)
-            .into_iter()
-            .partition(|pending| settled && asked_at >= pending.log.timestamp && pending.is_reached(book));
+        let (done, pending): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.outbox.enforcements).into_iter().partition(|pending| {
+                proof.asked_at >= pending.log.timestamp
+                    && proof.positions
+                    && (proof.orders || !pending.goal.cancels_orders())
+                    && pending.is_reached(book, at)
+            });
         self.outbox.enforcements = pending;
         let confirmed = !done.is_empty();
         for mut enforcement in done {

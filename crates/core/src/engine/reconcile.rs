@@ -4,6 +4,7 @@ use super::action::{Notice, RequestKind};
 use super::desk::{Context, Desk};
 use super::input::Snapshot;
 use super::observe::attend_market;
+use super::pursue::Proof;
 use crate::model::{Noun, OrderState, time_after_ms};
 use crate::rules::Trigger;
 
@@ -26,6 +27,10 @@ impl Desk {
         let trades_since = self.state.session.starts_at();
         let request_id = context.send(Some(self.id()), RequestKind::Snapshot { trades_since });
         self.reconciliation.outstanding = Some(request_id);
+        self.reconciliation.asked_at = Some(context.at);
+        if !self.outbox.enforcements.is_empty() {
+            self.outbox.looks += 1;
+        }
     }
 
     /// Takes over that a look was answered, or failed.
@@ -46,20 +51,22 @@ impl Desk {
 
     /// Takes over a snapshot. What the hubs said after it was asked for is newer and stands.
     pub(super) fn observe_snapshot(&mut self, context: &mut Context<'_>, snapshot: Snapshot) {
-        let is_first = self.recall();
-        let asked_at = snapshot.asked_at;
+        let is_first = !std::mem::replace(&mut self.heard_from_the_broker, true);
+        let unreadable = |noun| snapshot.refused.iter().any(|invalid| invalid.noun == noun);
+        let positions_readable = !unreadable(Noun::Position);
+        let orders_readable = !unreadable(Noun::Order);
         let mut triggers = Vec::new();
-        let mut overtaken = self.take_over_positions(context, &snapshot, &mut triggers);
-        overtaken |= self.take_over_orders(context, &snapshot, &mut triggers);
+        let positions_overtaken = self.take_over_positions(context, &snapshot, positions_readable, &mut triggers);
+        let orders_overtaken = self.take_over_orders(context, &snapshot, orders_readable, &mut triggers);
         self.take_over_trades(context, &snapshot, &mut triggers);
+        let directions_known = snapshot.positions.iter().all(|position| position.has_known_direction());
         if let Some(account) = snapshot.account {
             self.state.account = Some(account);
         }
-        let mut readable = snapshot.positions.iter().all(|position| position.has_known_direction());
         for invalid in snapshot.refused {
-            readable &= !matches!(invalid.noun, Noun::Position | Noun::Order);
             context.tell(Notice::Refused { account_id: Some(self.id()), invalid });
         }
+        let readable = positions_readable && orders_readable && directions_known;
         self.set_certain(context, readable && context.user_hub_up);
         self.state.book.forget_what_is_long_gone(context.at);
         if readable {
@@ -69,10 +76,15 @@ impl Desk {
             self.reconciliation.unreadable += 1;
             self.reconciliation.look_by(time_after_ms(context.at, wait));
         }
-        if overtaken {
+        if positions_overtaken || orders_overtaken {
             self.reconciliation.look_by(time_after_ms(context.at, OVERTAKEN_RETRY_MS));
         }
-        let confirmed = readable && self.confirm(context, asked_at);
+        let proof = Proof {
+            asked_at: snapshot.asked_at,
+            positions: positions_readable && !positions_overtaken,
+            orders: orders_readable && !orders_overtaken,
+        };
+        let confirmed = self.confirm(context, proof);
         if is_first || confirmed {
             self.ask_rules_about_everything(context);
         } else {
@@ -80,28 +92,11 @@ impl Desk {
         }
     }
 
-    /// Before the broker's first word of this run: puts what the database remembers into the book, as old news.
-    fn recall(&mut self) -> bool {
-        let Some(remembered) = self.remembered.take() else {
-            return false;
-        };
-        for position in remembered.positions {
-            if self.state.book.position(&position.contract_id).is_none() {
-                self.state.book.put_position(position, jiff::Timestamp::MIN);
-            }
-        }
-        for order in remembered.orders {
-            if self.state.book.order(order.id).is_none() {
-                self.state.book.put_order(order, jiff::Timestamp::MIN);
-            }
-        }
-        true
-    }
-
     fn take_over_positions(
         &mut self,
         context: &mut Context<'_>,
         snapshot: &Snapshot,
+        readable: bool,
         triggers: &mut Vec<Trigger>,
     ) -> bool {
         let mut overtaken = false;
@@ -123,11 +118,14 @@ impl Desk {
             // A remembered position that did not change still needs its market.
             attend_market(context, contract_id, self.id());
         }
+        // What is missing is closed, unless it may be among the rows that could not be read.
         let missing: Vec<_> = self
             .state
             .book
             .positions()
-            .filter(|held| !snapshot.positions.iter().any(|position| position.contract_id == held.contract_id))
+            .filter(|held| {
+                readable && !snapshot.positions.iter().any(|position| position.contract_id == held.contract_id)
+            })
             .map(|held| (held.contract_id.clone(), held.signed_size()))
             .collect();
         for (contract_id, size) in missing {
@@ -145,6 +143,7 @@ impl Desk {
         &mut self,
         context: &mut Context<'_>,
         snapshot: &Snapshot,
+        readable: bool,
         triggers: &mut Vec<Trigger>,
     ) -> bool {
         let mut overtaken = false;
@@ -165,7 +164,7 @@ impl Desk {
             .book
             .orders()
             .map(|order| order.id)
-            .filter(|order_id| !snapshot.orders.iter().any(|order| order.id == *order_id))
+            .filter(|order_id| readable && !snapshot.orders.iter().any(|order| order.id == *order_id))
             .collect();
         for order_id in missing {
             if self.state.book.order_heard_after(order_id, snapshot.asked_at) {
@@ -182,12 +181,12 @@ impl Desk {
         let before = self.state.session.realized_pnl();
         let complete = snapshot.trades_since <= self.state.session.starts_at()
             && !snapshot.refused.iter().any(|invalid| invalid.noun == Noun::Trade);
-        if complete {
-            self.state.session.trades_are_complete();
-        }
         let mut changed = false;
         for trade in &snapshot.trades {
             changed |= self.count_trade(context, trade.clone());
+        }
+        if complete {
+            self.state.session.trades_are_complete();
         }
         let after = self.state.session.realized_pnl();
         if before != after {

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::action::{Action, Notice};
 use super::config::Config;
-use super::desk::{Desk, Numbers, Reconciliation, Remembered};
+use super::desk::{Context, Desk, Numbers, Reconciliation};
 use super::memory::{AccountMemory, Memory};
 use super::outbox::{Enforcement, Outbox};
 use super::step::EngineState;
-use crate::model::{AccountId, EnforcementLog};
+use crate::model::{AccountId, EnforcementLog, time_after_ms};
 use crate::rules::Goal;
 use crate::state::{AccountState, Book, Locks, Markets, Session};
 
@@ -64,7 +64,7 @@ fn desk(
     let mut locks = Locks::default();
     let mut earlier_days = BTreeMap::new();
     let mut recorded_trades = BTreeMap::new();
-    let mut remembered = Remembered { positions: Vec::new(), orders: Vec::new() };
+    let mut book = Book::default();
     let mut last_schedule = None;
     if let Some(memory) = memory {
         if let Some(lockout) = memory.lockout {
@@ -80,15 +80,21 @@ fn desk(
         for trade in memory.recorded_trades {
             *recorded_trades.entry(trade).or_insert(0) += 1;
         }
-        remembered = Remembered { positions: memory.positions, orders: memory.orders };
+        // As the oldest of news: whatever the broker says of them is newer.
+        for position in memory.positions {
+            book.put_position(position, Timestamp::MIN);
+        }
+        for order in memory.orders {
+            book.put_order(order, Timestamp::MIN);
+        }
         last_schedule = memory.reset_schedule;
     }
     let enforcements = pending.into_iter().map(|(log, goal)| Enforcement { log, goal, told: None }).collect();
     Desk {
-        state: AccountState { account_id, account: None, book: Book::default(), session, locks, certain: false },
+        state: AccountState { account_id, account: None, book, session, locks, certain: false },
         outbox: Outbox { enforcements, ..Outbox::default() },
         reconciliation: Reconciliation::default(),
-        remembered: Some(remembered),
+        heard_from_the_broker: false,
         recorded_trades,
         earlier_days,
         earlier_trades: BTreeMap::new(),
@@ -100,13 +106,13 @@ fn desk(
 
 impl Desk {
     /// A reset that fell due while nobody watched happens now, once; the schedule is written down in any case.
-    fn note_missed_reset(&mut self, context: &mut super::desk::Context<'_>) {
+    fn note_missed_reset(&mut self, context: &mut Context<'_>) {
         let at = context.at;
         let missed = self.last_schedule.take_if(|schedule| schedule.next_reset_time <= at);
         if let Some(missed) = missed
             && let Some(account) = self.account_config(context.config)
         {
-            let day = account.day_clock.day_of(crate::model::time_after_ms(missed.next_reset_time, -1));
+            let day = account.day_clock.day_of(time_after_ms(missed.next_reset_time, -1));
             let realized_pnl = self.earlier_days.get(&day).copied().unwrap_or_default();
             context.tell(Notice::DailyReset { account_id: self.id(), day, realized_pnl });
         }

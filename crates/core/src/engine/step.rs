@@ -10,8 +10,8 @@ use super::desk::{Context, Desk, Numbers};
 use super::input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
 use super::observe::observe_quote;
 use super::timers::DESCRIBE_AGAIN_MS;
-use crate::model::{AccountId, Contract, ContractId, Noun, Quote, time_after_ms};
-use crate::rules::{Breach, Trigger, Verdict};
+use crate::model::{AccountId, Contract, ContractId, Money, Noun, Quote, time_after_ms};
+use crate::rules::{Trigger, Verdict};
 use crate::state::{AccountState, AccountView, Markets};
 
 /// Everything the engine knows. Made by [`super::start`].
@@ -26,7 +26,7 @@ pub struct EngineState {
     pub(super) wakes: BTreeSet<(Timestamp, AccountId)>,
     pub(super) sweep_at: Timestamp,
     pub(super) latest: Timestamp,
-    /// Scratch of [`EngineState::observe_prices`], kept so that a quote allocates nothing.
+    /// Scratch of [`EngineState::ask_holders`], kept so that a quote allocates nothing.
     pub(super) breaches: Vec<AccountId>,
 }
 
@@ -37,6 +37,8 @@ pub struct EngineState {
 pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &mut Vec<Action>) {
     let at = input.at.max(engine.latest);
     engine.latest = at;
+    // What fell due before the event happened first: a fill after the reset belongs to the new day.
+    engine.fire_due(config, at, actions);
     match input.event {
         Event::Quote(quote) => engine.observe_prices(config, at, actions, &quote),
         Event::Contract(contract) => engine.observe_contract(config, at, actions, contract),
@@ -77,7 +79,6 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
         }
         Event::TimePassed => {}
     }
-    engine.fire_due(config, at, actions);
 }
 
 impl EngineState {
@@ -103,7 +104,7 @@ impl EngineState {
 
     /// Whether the broker said in this run what an account holds.
     pub fn has_heard_from_the_broker(&self, account_id: AccountId) -> bool {
-        self.desks.get(&account_id).is_some_and(Desk::has_heard_from_the_broker)
+        self.desks.get(&account_id).is_some_and(|desk| desk.heard_from_the_broker)
     }
 
     /// Whether a hub is up.
@@ -193,47 +194,37 @@ impl EngineState {
     fn ask_holders(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, contract_id: &ContractId) {
         let trigger = Trigger::Price(contract_id.clone());
         let mut breaches = std::mem::take(&mut self.breaches);
+        let mut beyond_belief = None;
         if let Some(market) = self.markets.get(contract_id) {
             for account_id in market.holders() {
-                let Some(desk) = self.desks.get(account_id).filter(|desk| desk.has_heard_from_the_broker()) else {
+                let Some(desk) = self.desks.get(account_id).filter(|desk| desk.heard_from_the_broker) else {
                     continue;
                 };
-                if is_breached(config, desk, &desk.view(&self.markets, at), &trigger) {
+                let view = desk.view(&self.markets, at);
+                if is_breached(config, desk, &view, &trigger) {
                     breaches.push(*account_id);
+                }
+                if let Some(pnl) = extreme_pnl(&view, contract_id)
+                    && !market.told_extreme.contains(account_id)
+                {
+                    // One an event is enough: the next price tells of the next account.
+                    beyond_belief = Some((*account_id, pnl));
                 }
             }
         }
-        self.tell_of_extreme_pnl(at, actions, contract_id);
-        for account_id in breaches.drain(..) {
-            self.with_desk(config, at, actions, account_id, |desk, context| {
-                desk.ask_rules(context, std::slice::from_ref(&trigger));
-            });
-        }
-        self.breaches = breaches;
-    }
-
-    fn tell_of_extreme_pnl(&mut self, at: Timestamp, actions: &mut Vec<Action>, contract_id: &ContractId) {
-        let Some(market) = self.markets.get(contract_id) else {
-            return;
-        };
-        let mut extreme = None;
-        for account_id in market.holders() {
-            let Some(desk) = self.desks.get(account_id) else { continue };
-            let Some(position) = desk.state.book.position(contract_id) else { continue };
-            if let Some(pnl) = desk.view(&self.markets, at).position_pnl(position)
-                && position.is_extreme(pnl)
-                && !market.told_extreme.contains(account_id)
-            {
-                extreme = Some((*account_id, pnl));
-            }
-        }
-        if let Some((account_id, unrealized_pnl)) = extreme
+        if let Some((account_id, unrealized_pnl)) = beyond_belief
             && let Some(market) = self.markets.get_mut(contract_id)
         {
             market.told_extreme.insert(account_id);
             let contract_id = contract_id.clone();
             actions.push(Action::Notice(Notice::ExtremePnl { account_id, contract_id, unrealized_pnl }));
         }
+        for account_id in breaches.drain(..) {
+            self.with_desk(config, at, actions, account_id, |desk, context| {
+                desk.ask_rules(context, std::slice::from_ref(&trigger));
+            });
+        }
+        self.breaches = breaches;
     }
 
     fn observe_snapshot(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, snapshot: Snapshot) {
@@ -250,7 +241,7 @@ impl EngineState {
         actions.push(Action::Notice(Notice::Refused { account_id, invalid }));
         let doubt = |desk: &mut Desk, context: &mut Context<'_>| {
             desk.set_certain(context, false);
-            desk.reconciliation.look_by(context.at);
+            desk.reconciliation.look_soon(context.at);
         };
         match account_id {
             _ if !matters => {}
@@ -293,9 +284,10 @@ impl EngineState {
         }
         match (&request.kind, request.account_id) {
             (RequestKind::DescribeContract(contract_id), _) => {
-                if failure.is_some() {
-                    self.markets.get_or_insert(contract_id).describe_again_at =
-                        Some(time_after_ms(at, DESCRIBE_AGAIN_MS));
+                // Answered or not: without a description, nothing in the contract can be priced.
+                let market = self.markets.get_or_insert(contract_id);
+                if market.contract().is_none() {
+                    market.describe_again_at = Some(time_after_ms(at, DESCRIBE_AGAIN_MS));
                 }
             }
             (RequestKind::Snapshot { .. }, Some(account_id)) => {
@@ -321,11 +313,13 @@ fn is_breached(config: &Config, desk: &Desk, view: &AccountView<'_>, trigger: &T
             && !desk.state.locks.is_latched(rule.id(), view.at)
             && match rule.check(view, trigger) {
                 Verdict::Within => false,
-                Verdict::Breached(breach) => is_news(desk, rule.id(), &breach),
+                Verdict::Breached(breach) => desk.is_news(rule.id(), &breach),
             }
     })
 }
 
-fn is_news(desk: &Desk, rule_id: crate::model::RuleId, breach: &Breach) -> bool {
-    !desk.outbox.is_dealing_with(rule_id, &breach.goal)
+/// The P&L of the account's position in a contract, if it is beyond belief.
+fn extreme_pnl(view: &AccountView<'_>, contract_id: &ContractId) -> Option<Money> {
+    let position = view.account.book.position(contract_id)?;
+    view.position_pnl(position).filter(|pnl| position.is_extreme(*pnl))
 }

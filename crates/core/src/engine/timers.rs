@@ -15,6 +15,9 @@ use crate::state::Session;
 const SWEEP_EVERY_MS: i64 = 1_000;
 /// Wait before the gateway is asked again to describe a contract, in milliseconds.
 pub(super) const DESCRIBE_AGAIN_MS: i64 = 5_000;
+/// How long trades of earlier days are known again when they come a second time, in milliseconds: as long as the trade
+/// history is kept.
+const REMEMBER_EARLIER_TRADES_MS: i64 = 7 * 24 * 3_600_000;
 /// Wait before the end of a lockout is written again, in milliseconds.
 const CLEAR_AGAIN_MS: i64 = 1_000;
 
@@ -46,22 +49,20 @@ impl EngineState {
             if market.describe_again_at.take_if(|due| *due <= at).is_some() {
                 describe.push(contract_id.clone());
             }
-            let missing = match (market.contract(), market.quoted_at()) {
-                (None, _) => Some("the contract's tick size and value"),
-                (_, None) => Some("a quote"),
-                _ => None,
-            };
-            if missing.is_none() {
-                market.told_unpriced.clear();
-            }
-            if let Some(missing) = missing {
-                for account_id in market.holders().clone() {
-                    if market.told_unpriced.insert(account_id) {
-                        let contract_id = contract_id.clone();
-                        actions.push(Action::Notice(Notice::PositionNotPriced { account_id, contract_id, missing }));
-                    }
+            for account_id in market.holders().clone() {
+                let held = self.desks.get(&account_id).and_then(|desk| desk.state.book.position(contract_id));
+                let missing = held.and_then(|position| market.missing_to_price(position));
+                let Some(missing) = missing else {
+                    market.told_unpriced.remove(&account_id);
+                    continue;
+                };
+                if market.told_unpriced.insert(account_id) {
+                    let contract_id = contract_id.clone();
+                    actions.push(Action::Notice(Notice::PositionNotPriced { account_id, contract_id, missing }));
                 }
-            } else if !market.told_stale && market.is_older_than(config.quote_stale_after_ms, at) {
+            }
+            let has_quotes = market.quoted_at().is_some();
+            if has_quotes && !market.told_stale && market.is_older_than(config.quote_stale_after_ms, at) {
                 market.told_stale = true;
                 let contract_id = contract_id.clone();
                 actions.push(Action::Notice(Notice::QuoteStaleness { contract_id, stale: true }));
@@ -95,7 +96,9 @@ impl Desk {
         }
         let next = Session::at(&account.day_clock, context.at);
         let ended = std::mem::replace(&mut self.state.session, next);
-        self.earlier_trades = ended.into_trades();
+        self.earlier_trades.extend(ended.into_trades());
+        self.earlier_trades
+            .retain(|_, trade| milliseconds_between(trade.execution_time, context.at) < REMEMBER_EARLIER_TRADES_MS);
         self.earlier_days.insert(day, realized_pnl);
         context.tell(Notice::DailyReset { account_id: self.id(), day, realized_pnl });
         self.store_schedule(context);

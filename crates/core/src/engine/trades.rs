@@ -5,7 +5,7 @@ use super::desk::{Context, Desk};
 use super::memory::RecordedTrade;
 use crate::model::{AccountId, DailyPnl, DailyPnlDraft, Date, Money, Trade, truncate_to_millisecond};
 use crate::rules::Trigger;
-use crate::state::DayChange;
+use crate::state::DayOfTrade;
 
 impl Desk {
     /// Takes over a trade. Gives the trigger when the day's P&L or fees changed.
@@ -19,15 +19,17 @@ impl Desk {
     /// Counts a trade and keeps its row of history. Says whether the day's P&L or fees changed.
     pub(super) fn count_trade(&mut self, context: &mut Context<'_>, trade: Trade) -> bool {
         let known = self.state.session.trade(trade.id).cloned();
+        let before = (self.state.session.realized_pnl(), self.state.session.fees());
         match self.state.session.apply(&trade) {
-            DayChange::LaterDay => self.later_trades.push(trade),
-            DayChange::EarlierDay => self.observe_trade_of_an_earlier_day(context, trade),
-            change => {
-                self.record(context, known.as_ref(), &trade);
-                return change == DayChange::Changed;
+            DayOfTrade::Later => self.later_trades.push(trade),
+            DayOfTrade::Earlier => self.observe_trade_of_an_earlier_day(context, trade),
+            DayOfTrade::Present => {
+                if self.record(context, known.as_ref(), &trade) {
+                    self.state.session.trade_was_remembered(trade.profit_and_loss.unwrap_or_default());
+                }
             }
         }
-        false
+        before != (self.state.session.realized_pnl(), self.state.session.fees())
     }
 
     /// Writes down the day's realized P&L.

@@ -89,6 +89,16 @@ const GATEWAY_TO_EXCHANGE: [(&str, &str); 11] = [
     ("CA6", "6C"),
 ];
 
+/// Roots of contracts that traded below zero or may: crude oil, in the exchange's and the gateway's spellings. Source:
+/// CME allowed negative prices for the WTI family in April 2020.
+pub const ROOTS_BELOW_ZERO: [&str; 5] = ["CL", "CLE", "MCL", "MCLE", "QM"];
+
+/// Whether the contract's price may be zero or below, by its root.
+pub fn may_trade_below_zero(contract_id: &ContractId) -> bool {
+    let SymbolRoot(root) = SymbolRoot::of_contract_id(contract_id);
+    ROOTS_BELOW_ZERO.iter().any(|listed| listed.eq_ignore_ascii_case(root))
+}
+
 impl<'a> SymbolRoot<'a> {
     /// The fourth part of a contract id; the whole id when it has another form.
     pub fn of_contract_id(id: &'a ContractId) -> Self {

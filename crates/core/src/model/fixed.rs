@@ -29,7 +29,7 @@ pub(crate) fn parse(text: &str, digits: u32) -> Result<i64, NumberError> {
     }
     let (mantissa, exponent) = split_exponent(unsigned)?;
     let mut units: i128 = 0;
-    let mut decimals: i32 = 0;
+    let mut decimals: i64 = 0;
     let mut seen_point = false;
     let mut seen_digit = false;
     let mut sticky = false;
@@ -41,10 +41,10 @@ pub(crate) fn parse(text: &str, digits: u32) -> Result<i64, NumberError> {
                 // 30 significant digits are far beyond any unit; the rest only matters for rounding.
                 if units < 10_i128.pow(30) {
                     units = units * 10 + i128::from(byte - b'0');
-                    decimals += i32::from(seen_point);
+                    decimals += i64::from(seen_point);
                 } else {
                     sticky |= byte != b'0';
-                    decimals -= i32::from(!seen_point);
+                    decimals -= i64::from(!seen_point);
                 }
             }
             _ => return Err(NumberError::NotANumber),
@@ -53,7 +53,7 @@ pub(crate) fn parse(text: &str, digits: u32) -> Result<i64, NumberError> {
     if !seen_digit {
         return Err(NumberError::NotANumber);
     }
-    let shift = digits as i32 + exponent - decimals;
+    let shift = i64::from(digits) + exponent - decimals;
     let scaled = scale(units, shift, sticky)?;
     i64::try_from(if negative { -scaled } else { scaled }).map_err(|_| NumberError::OutOfRange)
 }
@@ -103,27 +103,33 @@ fn is_word_for_non_finite(text: &[u8]) -> bool {
     ["nan", "inf", "infinity"].iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn split_exponent(text: &[u8]) -> Result<(&[u8], i32), NumberError> {
+fn split_exponent(text: &[u8]) -> Result<(&[u8], i64), NumberError> {
     let Some(at) = text.iter().position(|byte| matches!(byte, b'e' | b'E')) else {
         return Ok((text, 0));
     };
-    let exponent = std::str::from_utf8(&text[at + 1..]).map_err(|_| NumberError::NotANumber)?;
-    let exponent: i32 = exponent.parse().map_err(|_| NumberError::NotANumber)?;
-    if exponent.abs() > 100 {
-        return Err(NumberError::OutOfRange);
+    let (mantissa, exponent) = (&text[..at], &text[at + 1..]);
+    let (sign, digits) = match exponent.split_first() {
+        Some((b'-', rest)) => (-1, rest),
+        Some((b'+', rest)) => (1, rest),
+        _ => (1, exponent),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(NumberError::NotANumber);
     }
-    Ok((&text[..at], exponent))
+    // Beyond a thousand million every exponent means the same: nothing, or out of range.
+    let size = digits.iter().fold(0, |size: i64, digit| (size * 10 + i64::from(digit - b'0')).min(1_000_000_000));
+    Ok((mantissa, sign * size))
 }
 
-fn scale(units: i128, shift: i32, sticky: bool) -> Result<i128, NumberError> {
+fn scale(units: i128, shift: i64, sticky: bool) -> Result<i128, NumberError> {
     if units == 0 {
         return Ok(0);
     }
+    let power = u32::try_from(shift.unsigned_abs()).ok().and_then(|places| 10_i128.checked_pow(places));
     if shift >= 0 {
-        let factor = 10_i128.checked_pow(shift.unsigned_abs()).ok_or(NumberError::OutOfRange)?;
-        return units.checked_mul(factor).ok_or(NumberError::OutOfRange);
+        return power.and_then(|factor| units.checked_mul(factor)).ok_or(NumberError::OutOfRange);
     }
-    match 10_i128.checked_pow(shift.unsigned_abs()) {
+    match power {
         // A digit dropped earlier can only break an exact tie, upwards.
         Some(divisor) if sticky && (units % divisor) * 2 == divisor => Ok(units / divisor + 1),
         Some(divisor) => Ok(divide_half_even(units, divisor)),

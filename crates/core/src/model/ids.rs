@@ -104,7 +104,7 @@ impl RuleId {
     /// Reads `RULE-003`; refuses anything that names no rule, in the name of the noun that carries it.
     pub fn parse(text: &str, noun: Noun) -> Result<Self, Invalid> {
         text.strip_prefix("RULE-")
-            .filter(|digits| digits.len() == 3)
+            .filter(|digits| digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|digits| digits.parse::<u8>().ok())
             .and_then(Self::from_number)
             .ok_or_else(|| {

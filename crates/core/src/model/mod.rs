@@ -22,7 +22,7 @@ mod time;
 mod trade;
 
 pub use account::{Account, AccountDraft};
-pub use contract::{Contract, ContractDraft, SymbolRoot, same_product};
+pub use contract::{Contract, ContractDraft, ROOTS_BELOW_ZERO, SymbolRoot, may_trade_below_zero, same_product};
 pub use daily_pnl::{DailyPnl, DailyPnlDraft, DailyUnrealizedPnl, DailyUnrealizedPnlDraft};
 pub use enforcement::{EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus};
 pub use fixed::NumberError;

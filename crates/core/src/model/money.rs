@@ -110,10 +110,15 @@ impl Price {
 /// What `count` contracts gain when the price moves by `difference_nanos`: difference / tick size × tick value × count.
 ///
 /// Multiplies before it divides, in 128 bits, so an average price off the tick grid loses nothing;
-/// the result is rounded half to even to a millionth of a dollar.
+/// the result is rounded half to even to a millionth of a dollar, and clamped to the range of amounts.
 pub(crate) fn value_of_move(difference_nanos: i64, tick_size: TickSize, tick_value: Money, count: i64) -> Money {
-    let dividend = i128::from(difference_nanos) * i128::from(tick_value.0) * i128::from(count);
-    Money(clamp(fixed::divide_half_even(dividend, i128::from(tick_size.0))))
+    let of_one = i128::from(difference_nanos) * i128::from(tick_value.0);
+    match of_one.checked_mul(i128::from(count)) {
+        Some(dividend) => Money(clamp(fixed::divide_half_even(dividend, i128::from(tick_size.0)))),
+        // Too large for 128 bits is too large for an amount, whatever 64 bits it is divided by.
+        None if (of_one < 0) == (count < 0) => Money(i64::MAX),
+        None => Money(i64::MIN),
+    }
 }
 
 fn clamp(value: i128) -> i64 {

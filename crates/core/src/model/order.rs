@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{AccountId, Checks, ContractId, Invalid, Noun, OrderId, Price, reads_as_draft};
+use super::{AccountId, Checks, ContractId, Invalid, Noun, OrderId, Position, Price, reads_as_draft};
 
 /// The direction of an order or a trade. Numbers are the gateway's and the database's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -225,6 +225,17 @@ impl Order {
             return invalid("trail_distance", &distance, "must be greater than 0");
         }
         Ok(Self(draft))
+    }
+
+    /// Whether a fill would make this position smaller (or turn it round): it is on the other side of the same contract.
+    /// A position whose direction nobody knows is on any other side.
+    pub fn reduces(&self, position: &Position) -> bool {
+        let other_side = match self.side {
+            Side::Buy => position.signed_size() <= 0,
+            Side::Sell => position.signed_size() >= 0,
+            Side::Unknown(_) => true,
+        };
+        self.contract_id == position.contract_id && other_side
     }
 }
 

@@ -1,12 +1,12 @@
 //! The best prices of a contract at a moment.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::order::check_price;
-use super::{Checks, ContractId, Invalid, Noun, Price, milliseconds_between, reads_as_draft};
+use super::{Checks, ContractId, Invalid, Noun, Price, reads_as_draft};
 
 /// Age from which a quote is warned about, once a contract until fresh again.
-const STALE_AFTER_MS: i64 = 5_000;
+const STALE_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
 /// The fields of a [`Quote`], not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,6 @@ impl Quote {
 
     /// Whether the quote is older than 5 s: still valid, and warned about.
     pub fn is_stale(&self, now: Timestamp) -> bool {
-        milliseconds_between(self.timestamp, now) > STALE_AFTER_MS
+        now.duration_since(self.timestamp) > STALE_AFTER
     }
 }

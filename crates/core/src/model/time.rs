@@ -30,7 +30,7 @@ impl Checks {
     }
 
     pub(crate) fn is_in_the_future(&self, time: Timestamp) -> bool {
-        milliseconds_between(self.now, time) > self.clock_skew_ms
+        time.duration_since(self.now) > SignedDuration::from_millis(self.clock_skew_ms)
     }
 }
 

@@ -134,18 +134,15 @@ impl Rule for MaxContracts {
 impl MaxContracts {
     fn count(&self, book: &Book) -> i64 {
         match self.count_type {
-            CountType::Gross => book.positions().map(|position| position.size).sum(),
-            CountType::Net => {
-                let net: i64 = book.positions().map(|position| position.signed_size()).sum();
-                net.abs() + sizes_of_unknown_direction(book)
-            }
+            CountType::Gross => sum(book.positions().map(|position| position.size)),
+            CountType::Net => net(book).saturating_abs().saturating_add(sizes_of_unknown_direction(book)),
         }
     }
 
     /// The sizes that may stay so that the count meets the limit, taking from the largest position first (of equal
     /// ones, from the first contract). Under a net count only positions on the heavier side are worth closing.
     fn targets(&self, book: &Book, count: i64) -> Vec<(ContractId, i64)> {
-        let net: i64 = book.positions().map(|position| position.signed_size()).sum();
+        let net = net(book);
         let mut candidates: Vec<(ContractId, i64)> = book
             .positions()
             .filter(|position| {
@@ -180,10 +177,16 @@ impl CountType {
 
 /// A position whose direction nobody knows offsets nothing: it counts in full.
 fn sizes_of_unknown_direction(book: &Book) -> i64 {
-    book.positions()
-        .filter(|position| !position.has_known_direction())
-        .map(|position| position.size)
-        .sum()
+    sum(book.positions().filter(|position| !position.has_known_direction()).map(|position| position.size))
+}
+
+fn net(book: &Book) -> i64 {
+    sum(book.positions().map(|position| position.signed_size()))
+}
+
+/// Saturates: sizes come from the wire, and a sum that wraps round would never breach.
+fn sum(sizes: impl Iterator<Item = i64>) -> i64 {
+    sizes.fold(0, i64::saturating_add)
 }
 
 fn index_of_largest(candidates: &[(ContractId, i64)]) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! What a rule is asked, and what it answers.
 
 use crate::model::{ContractId, EnforcementAction, Money, OrderId};
+use crate::state::Book;
 
 /// What just happened to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,15 @@ impl Goal {
             Self::PositionClosed { contract_id: closed } => (closed == contract_id).then_some(0),
             Self::Reduced { targets } => targets.iter().find(|(id, _)| id == contract_id).map(|(_, size)| *size),
         }
+    }
+
+    /// Whether the book shows it.
+    pub fn is_met_by(&self, book: &Book) -> bool {
+        let orders_gone = !self.cancels_orders() || book.has_no_orders();
+        orders_gone
+            && book
+                .positions()
+                .all(|position| self.largest_size(&position.contract_id).is_none_or(|largest| position.size <= largest))
     }
 
     /// Whether orders must go.

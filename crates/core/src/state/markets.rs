@@ -85,6 +85,15 @@ impl Market {
         self.last.or(if position.signed_size() >= 0 { self.bid } else { self.ask })
     }
 
+    /// What is missing to reckon a position's P&L, if anything is.
+    pub fn missing_to_price(&self, position: &Position) -> Option<&'static str> {
+        match (&self.contract, self.price_for(position)) {
+            (None, _) => Some("the contract's tick size and value"),
+            (Some(_), None) => Some("a quote"),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
     /// Whether the newest price is older than `limit_ms`; also when there never was one.
     pub fn is_older_than(&self, limit_ms: i64, at: Timestamp) -> bool {
         self.quoted_at.is_none_or(|quoted_at| milliseconds_between(quoted_at, at) > limit_ms)

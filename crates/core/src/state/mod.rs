@@ -11,7 +11,7 @@ mod session;
 pub use book::{Book, Heard};
 pub use locks::Locks;
 pub use markets::{Market, Markets};
-pub use session::{DayChange, Session};
+pub use session::{DayOfTrade, Session};
 
 use jiff::Timestamp;
 

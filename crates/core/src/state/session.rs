@@ -13,24 +13,22 @@ pub struct Session {
     day: Date,
     starts_at: Timestamp,
     ends_at: Timestamp,
-    /// Realized P&L that the database remembers and no known trade accounts for yet.
-    remembered_pnl: Money,
+    /// Realized P&L that the database remembers and no known trade accounts for yet; absent once the broker listed all.
+    remembered_pnl: Option<Money>,
     trades: BTreeMap<TradeId, Trade>,
     realized_pnl: Money,
     fees: Money,
 }
 
-/// What a trade changed.
+/// The trading day a trade belongs to, by its own time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DayChange {
-    /// It was known already, or counts for nothing: a half-turn or a voided trade.
-    None,
-    /// The day's realized P&L or fees changed.
-    Changed,
-    /// It belongs to an earlier day.
-    EarlierDay,
-    /// It belongs to the next day, which this program's clock has not reached.
-    LaterDay,
+pub enum DayOfTrade {
+    /// The present day: it counts now.
+    Present,
+    /// A day that is over.
+    Earlier,
+    /// The next day, which this program's clock has not reached.
+    Later,
 }
 
 impl Session {
@@ -41,7 +39,7 @@ impl Session {
             day,
             starts_at: clock.start_of(day),
             ends_at: clock.end_of(day),
-            remembered_pnl: Money::ZERO,
+            remembered_pnl: None,
             trades: BTreeMap::new(),
             realized_pnl: Money::ZERO,
             fees: Money::ZERO,
@@ -65,7 +63,7 @@ impl Session {
 
     /// Realized P&L of the day in dollars, gross of fees; losses are negative.
     pub fn realized_pnl(&self) -> Money {
-        self.remembered_pnl + self.realized_pnl
+        self.remembered_pnl.unwrap_or_default() + self.realized_pnl
     }
 
     /// Fees of the day in dollars, of every trade that was not voided, half-turns too.
@@ -90,36 +88,39 @@ impl Session {
 
     /// Takes over what the database remembers of the day.
     pub(crate) fn remember(&mut self, realized_pnl: Money) {
-        self.remembered_pnl = realized_pnl;
+        self.remembered_pnl = Some(realized_pnl);
+    }
+
+    /// A trade that was counted has a part in what is remembered: it must not count twice.
+    pub(crate) fn trade_was_remembered(&mut self, profit_and_loss: Money) {
+        if let Some(remembered) = &mut self.remembered_pnl {
+            *remembered -= profit_and_loss;
+        }
     }
 
     /// From now on the known trades are all there are: the broker listed them.
     pub(crate) fn trades_are_complete(&mut self) {
-        self.remembered_pnl = Money::ZERO;
+        self.remembered_pnl = None;
     }
 
-    /// Counts a trade once, in the day of its own time, and takes a voided one back.
-    pub(crate) fn apply(&mut self, trade: &Trade) -> DayChange {
+    /// Counts a trade of the present day, once, and takes a voided one back. One of another day changes nothing.
+    pub(crate) fn apply(&mut self, trade: &Trade) -> DayOfTrade {
         if trade.execution_time < self.starts_at {
-            return DayChange::EarlierDay;
+            return DayOfTrade::Earlier;
         }
         if trade.execution_time >= self.ends_at {
-            return DayChange::LaterDay;
+            return DayOfTrade::Later;
         }
-        let before = (self.realized_pnl, self.fees);
-        if let Some(known) = self.trades.get(&trade.id) {
-            if known.voided {
-                return DayChange::None;
-            }
-            let (pnl, fees) = amounts(known);
-            self.realized_pnl -= pnl;
-            self.fees -= fees;
+        let known = self.trades.get(&trade.id);
+        // What was voided stays voided, in whatever order the news comes.
+        if known.is_none_or(|known| !known.voided) {
+            let (pnl_before, fees_before) = known.map_or((Money::ZERO, Money::ZERO), amounts);
+            let (pnl, fees) = amounts(trade);
+            self.realized_pnl += pnl - pnl_before;
+            self.fees += fees - fees_before;
+            self.trades.insert(trade.id, trade.clone());
         }
-        let (pnl, fees) = amounts(trade);
-        self.realized_pnl += pnl;
-        self.fees += fees;
-        self.trades.insert(trade.id, trade.clone());
-        if before == (self.realized_pnl, self.fees) { DayChange::None } else { DayChange::Changed }
+        DayOfTrade::Present
     }
 }
 

@@ -6,7 +6,7 @@ use super::words;
 use crate::failure::{Failure, FailureKind};
 
 /// A failure of the store that left the database as it was.
-pub(super) fn unchanged(error: &StoreError) -> Failure {
+pub(crate) fn unchanged(error: &StoreError) -> Failure {
     match error {
         StoreError::MigrationFailed(failed) => {
             let backup = match &failed.backup {

@@ -1,7 +1,7 @@
 //! The command line: one file a command, whose `Args` carry the help text and whose `run` does the work.
 //!
 //! To add a command, write its file with `pub struct Args` (deriving `clap::Args`) and
-//! `pub fn run(args: Args, context: &Context) -> Result<Exit, Failure>`, and give it a line in [`commands!`] below.
+//! `pub fn run(args: Args, context: &Context) -> Result<Exit, Failure>`, and give it a line in `commands!` below.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,15 @@ macro_rules! commands {
 
 // In the order in which `riskd --help` lists them.
 commands! {
+    demo => Demo,
+    run => Run,
+    sim => Sim,
     status => Status,
     log => Log,
     db => Db,
 }
 
-mod failures;
+pub(crate) mod failures;
 mod state;
 mod words;
 

@@ -19,8 +19,6 @@ pub struct AccountConfig {
     pub id: AccountId,
     /// What people call it.
     pub name: String,
-    /// When its trading day turns, where nothing but `accounts.yaml` speaks of it.
-    pub trading_day: TradingDayClock,
     /// Rules of its own instead of `config/risk_config.yaml`.
     pub risk_config: Option<PathBuf>,
     reset_time: Option<Time>,
@@ -28,6 +26,11 @@ pub struct AccountConfig {
 }
 
 impl AccountConfig {
+    /// An account that the login sees and no config file mentions.
+    pub fn of_the_login(id: AccountId, name: String) -> Self {
+        Self { id, name, risk_config: None, reset_time: None, timezone: None }
+    }
+
     /// When its trading day turns: as the account says, else as its rules say, else at 17:00 in New York.
     pub fn trading_day_under(&self, rules: Option<&ArmedRules>) -> TradingDayClock {
         let reset_time = self.reset_time.or_else(|| rules?.reset_time).unwrap_or_else(five_in_the_afternoon);
@@ -72,12 +75,9 @@ struct Section {
 
 impl Section {
     fn resolve(self, folder: &ConfigFolder) -> AccountConfig {
-        let reset_time = self.reset_time.unwrap_or_else(five_in_the_afternoon);
-        let timezone = self.timezone.clone().unwrap_or_else(new_york);
         AccountConfig {
             id: AccountId(self.id),
             name: self.name.unwrap_or_else(|| self.id.to_string()),
-            trading_day: TradingDayClock::new(reset_time, timezone),
             risk_config: self.risk_config.map(|path| folder.resolve(&path)),
             reset_time: self.reset_time,
             timezone: self.timezone,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use croner::Cron;
+use riskd_store::{BackupRetention, Features, Location, Retention};
 use serde::Deserialize;
 
 use super::checks;
@@ -99,7 +100,8 @@ pub struct MigrationConfig {
     pub require_confirmation: bool,
     /// Whether a backup is made first.
     pub create_backup: bool,
-    /// Whether the result is verified before it is committed. It always is; `false` is accepted and warned about.
+    /// Whether the migrated file is verified once more after the commit, as `riskd db verify` does it. The check inside
+    /// the transaction, without which nothing is committed, always happens.
     pub verify_after: bool,
 }
 
@@ -116,6 +118,37 @@ pub struct EnforcementConfig {
     /// From here on it counts as failed so far; the attempts go on.
     #[serde(deserialize_with = "checks::milliseconds")]
     pub timeout_ms: u64,
+}
+
+impl DatabaseConfig {
+    /// Where the database and its backups are.
+    pub fn location(&self) -> Location {
+        Location::new(&self.path).with_backups(&self.backup.directory)
+    }
+
+    /// What the config turns on beyond the schema version.
+    pub fn features(&self) -> Features {
+        Features { analytics_indexes: self.indexes.analytics_enabled, daily_unrealized_pnl: self.track_unrealized_pnl }
+    }
+
+    /// Which backups are kept.
+    pub fn backup_retention(&self) -> BackupRetention {
+        BackupRetention {
+            retention_days: self.backup.retention_days,
+            max_backups: usize::try_from(self.backup.max_backups).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Which rows are kept. With the feature off, `daily_unrealized_pnl` is left alone.
+    pub fn row_retention(&self) -> Retention {
+        let kept = &self.retention;
+        Retention {
+            trade_history_days: kept.trade_history_days,
+            daily_pnl_days: kept.daily_pnl_days,
+            enforcement_log_days: kept.enforcement_log_days,
+            daily_unrealized_pnl_days: self.track_unrealized_pnl.then_some(kept.daily_unrealized_pnl_days),
+        }
+    }
 }
 
 impl Default for SchemaConfig {

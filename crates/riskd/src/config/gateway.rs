@@ -17,10 +17,8 @@ use super::secret::{self, Surroundings};
 pub struct GatewayConfig {
     /// The REST base address, without `/api` and without a slash at its end.
     pub api_url: String,
-    /// The address of the user hub.
-    pub user_hub_url: String,
-    /// The address of the market hub.
-    pub market_hub_url: String,
+    /// The real-time base address, without `/hubs` and without a slash at its end.
+    pub hub_url: String,
     /// The user name at the broker.
     pub user_name: String,
     /// Where the API key is to be found. The key itself is read only when it is needed.
@@ -39,7 +37,7 @@ pub enum ApiKeySource {
 }
 
 /// Firms on the gateway and their domains. Source: the tables in public clients of the gateway, which agree with each
-/// other; its own page now names only the demonstration system. Any other firm can be spelled out in three addresses.
+/// other; its own page now names only the demonstration system. Any other firm can be spelled out in two addresses.
 const FIRMS: [(&str, &str); 14] = [
     ("topstepx", "topstepx.com"),
     ("alphaticks", "alphaticks.projectx.com"),
@@ -63,7 +61,7 @@ impl GatewayConfig {
         let Some(document) = folder.document("gateway.yaml")? else { return Ok(None) };
         refuse_inline_secrets(&document)?;
         let section = document.read::<File>()?.gateway;
-        let (api_url, user_hub_url, market_hub_url) = section.addresses(&document)?;
+        let (api_url, hub_url) = section.addresses(&document)?;
         let api_key = match (section.api_key_file, section.api_key_env) {
             (Some(_), Some(_)) => {
                 return Err(document.refuse_key(
@@ -75,7 +73,7 @@ impl GatewayConfig {
             (None, Some(variable)) => ApiKeySource::Environment(variable),
             (None, None) => ApiKeySource::Default,
         };
-        Ok(Some(Self { api_url, user_hub_url, market_hub_url, user_name: section.user_name, api_key }))
+        Ok(Some(Self { api_url, hub_url, user_name: section.user_name, api_key }))
     }
 
     /// Fetches the API key from where it is kept. A key file that others may read is refused.
@@ -98,9 +96,7 @@ struct Section {
     #[serde(default, deserialize_with = "checks::optional_text")]
     api_url: Option<String>,
     #[serde(default, deserialize_with = "checks::optional_text")]
-    user_hub_url: Option<String>,
-    #[serde(default, deserialize_with = "checks::optional_text")]
-    market_hub_url: Option<String>,
+    hub_url: Option<String>,
     #[serde(deserialize_with = "checks::text")]
     user_name: String,
     #[serde(default, deserialize_with = "checks::optional_path")]
@@ -110,8 +106,8 @@ struct Section {
 }
 
 impl Section {
-    /// The three addresses: those of the firm, each replaced by one that is spelled out.
-    fn addresses(&self, document: &Document) -> Result<(String, String, String), ConfigError> {
+    /// The two addresses: those of the firm, each replaced by one that is spelled out.
+    fn addresses(&self, document: &Document) -> Result<(String, String), ConfigError> {
         let domain = self.firm.as_deref().map(|firm| domain_of(document, firm)).transpose()?;
         let address = |key: &str, spelled: &Option<String>, of_firm: fn(&str) -> String, schemes: [&str; 2]| {
             let key = format!("gateway.{key}");
@@ -122,23 +118,12 @@ impl Section {
                 (None, Some(domain)) => Ok(of_firm(domain)),
                 (None, None) => Err(document
                     .refuse_key(&key, "is required where no firm is named")
-                    .advise("name one, such as firm: topstepx, or spell out api_url, user_hub_url and market_hub_url")),
+                    .advise("name one, such as firm: topstepx, or spell out api_url and hub_url")),
             }
         };
         Ok((
             address("api_url", &self.api_url, |domain| format!("https://api.{domain}"), ["https", "http"])?,
-            address(
-                "user_hub_url",
-                &self.user_hub_url,
-                |domain| format!("wss://rtc.{domain}/hubs/user"),
-                ["wss", "ws"],
-            )?,
-            address(
-                "market_hub_url",
-                &self.market_hub_url,
-                |domain| format!("wss://rtc.{domain}/hubs/market"),
-                ["wss", "ws"],
-            )?,
+            address("hub_url", &self.hub_url, |domain| format!("wss://rtc.{domain}"), ["wss", "ws"])?,
         ))
     }
 }
@@ -148,9 +133,7 @@ fn domain_of(document: &Document, firm: &str) -> Result<&'static str, ConfigErro
         let mut error = document.refuse_key("gateway.firm", format!("{firm:?} is not a firm this program knows"));
         error.advice = nearest_known(firm, FIRMS.iter().map(|(name, _)| *name))
             .map(|advice| advice.replace("known key", "known firm"))
-            .map(|advice| {
-                format!("{advice}; any other firm is spelled out with api_url, user_hub_url, market_hub_url")
-            });
+            .map(|advice| format!("{advice}; any other firm is spelled out with api_url and hub_url"));
         error
     })
 }

@@ -34,6 +34,8 @@ pub(super) enum Outcome {
         /// Whether it was a retry of what had failed before.
         was_retry: bool,
     },
+    /// The daily clean-up is due.
+    CleanUpDue,
     /// A retry succeeded.
     Recovered,
 }

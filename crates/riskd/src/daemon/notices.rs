@@ -64,7 +64,9 @@ fn log(notice: &Notice) {
         Notice::RequestFailed { request, failure } => {
             warn!(request = request.id.0, kind = ?request.kind, "request failed: {failure}");
         }
-        Notice::Difference { account_id, what } => info!(%account_id, "after a gap, the broker's word was taken: {what}"),
+        Notice::Difference { account_id, what } => {
+            info!(%account_id, "after a gap, the broker's word was taken: {what}")
+        }
         Notice::Certainty { account_id, certain: true } => info!(%account_id, "positions and orders are known"),
         Notice::Certainty { account_id, certain: false } => {
             warn!(%account_id, "positions and orders are uncertain until the broker is asked");

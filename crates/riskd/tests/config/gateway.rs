@@ -13,26 +13,24 @@ pub(crate) fn load(folder: &ConfigFolder) -> Result<GatewayConfig, ConfigError> 
 }
 
 #[test]
-fn a_firm_stands_for_three_addresses_and_each_can_be_replaced() {
+fn a_firm_stands_for_two_addresses_and_each_can_be_replaced() {
     let written_firm = written("gateway.yaml", "gateway: { firm: TopstepX, user_name: ann }");
     let config = load(&written_firm.folder).unwrap();
     assert_eq!(config.api_url, "https://api.topstepx.com");
-    assert_eq!(config.user_hub_url, "wss://rtc.topstepx.com/hubs/user");
-    assert_eq!(config.market_hub_url, "wss://rtc.topstepx.com/hubs/market");
+    assert_eq!(config.hub_url, "wss://rtc.topstepx.com");
     assert_eq!((config.user_name.as_str(), config.api_key), ("ann", ApiKeySource::Default));
 
     let text = "gateway:
   firm: alphaticks
   user_name: 007
   api_url: http://127.0.0.1:8900/
-  user_hub_url: ws://localhost:8900/hubs/user
+  hub_url: ws://localhost:8900/
   api_key_file: secrets/key
 ";
     let spelled = written("gateway.yaml", text);
     let config = load(&spelled.folder).unwrap();
     assert_eq!(config.api_url, "http://127.0.0.1:8900");
-    assert_eq!(config.user_hub_url, "ws://localhost:8900/hubs/user");
-    assert_eq!(config.market_hub_url, "wss://rtc.alphaticks.projectx.com/hubs/market");
+    assert_eq!(config.hub_url, "ws://localhost:8900");
     assert_eq!(config.user_name, "007", "a name stays as it is spelled");
     assert_eq!(config.api_key, ApiKeySource::File(spelled.base.path().join("secrets/key")));
 
@@ -51,24 +49,24 @@ fn what_the_gateway_file_gets_wrong_is_named_exactly() {
             (
                 "gateway:\n  firm: topstep\n  user_name: ann\n",
                 "gateway.yaml:2: gateway.firm: \"topstep\" is not a firm this program knows; did you mean topstepx?; \
-                 any other firm is spelled out with api_url, user_hub_url, market_hub_url",
+                 any other firm is spelled out with api_url and hub_url",
             ),
             (
                 "gateway:\n  user_name: ann\n",
                 "gateway.yaml:1: gateway.api_url: is required where no firm is named; name one, such as \
-                 firm: topstepx, or spell out api_url, user_hub_url and market_hub_url",
+                 firm: topstepx, or spell out api_url and hub_url",
             ),
             (
                 "gateway:\n  firm: topstepx\n  user_name: ann\n  api_url: http://api.example.com\n",
                 "gateway.yaml:4: gateway.api_url: \"http://api.example.com\" is not encrypted: it must begin with https://",
             ),
             (
-                "gateway:\n  firm: topstepx\n  user_name: ann\n  user_hub_url: https://rtc.example.com\n",
-                "gateway.yaml:4: gateway.user_hub_url: \"https://rtc.example.com\" must begin with wss://",
+                "gateway:\n  firm: topstepx\n  user_name: ann\n  hub_url: https://rtc.example.com\n",
+                "gateway.yaml:4: gateway.hub_url: \"https://rtc.example.com\" must begin with wss://",
             ),
             (
-                "gateway:\n  firm: topstepx\n  user_name: ann\n  market_hub_url: wss://rtc.example.com/?access_token=x\n",
-                "gateway.yaml:4: gateway.market_hub_url: must not carry a user, a password, a query or a fragment",
+                "gateway:\n  firm: topstepx\n  user_name: ann\n  hub_url: wss://rtc.example.com/?access_token=x\n",
+                "gateway.yaml:4: gateway.hub_url: must not carry a user, a password, a query or a fragment",
             ),
             (
                 "gateway:\n  firm: topstepx\n  user_name: ann\n  api_url: nonsense\n",
@@ -171,11 +169,11 @@ fn accounts_have_a_day_of_their_own() {
     let written = written("accounts.yaml", text);
     let accounts = load_accounts(&written.folder).unwrap();
     assert_eq!((accounts[0].id, accounts[0].name.as_str()), (AccountId(42), "42"));
-    assert_eq!(accounts[0].trading_day.reset_time().to_string(), "17:00:00");
-    assert_eq!(accounts[0].trading_day.timezone_name(), "America/New_York");
+    assert_eq!(accounts[0].trading_day_under(None).reset_time().to_string(), "17:00:00");
+    assert_eq!(accounts[0].trading_day_under(None).timezone_name(), "America/New_York");
     assert_eq!((accounts[1].id, accounts[1].name.as_str()), (AccountId(43), "50"));
-    assert_eq!(accounts[1].trading_day.reset_time().to_string(), "16:30:00");
-    assert_eq!(accounts[1].trading_day.timezone_name(), "America/Chicago");
+    assert_eq!(accounts[1].trading_day_under(None).reset_time().to_string(), "16:30:00");
+    assert_eq!(accounts[1].trading_day_under(None).timezone_name(), "America/Chicago");
     assert_eq!(accounts[1].risk_config, Some(written.base.path().join("config/calm.yaml")));
     std::fs::remove_file(&written.file).unwrap();
     assert_eq!(load_accounts(&written.folder).unwrap(), []);

@@ -92,3 +92,47 @@ fn the_example_files_are_valid_and_say_the_defaults() {
     let text = std::fs::read_to_string(root.join("config/gateway.yaml")).unwrap();
     assert!(text.contains("toponefutures, tx3funding."), "the list of firms is there");
 }
+
+/// Example files cut off, with a line left out, and with every kind of junk in a line: read or refused, never a panic,
+/// and each refusal names the file.
+#[test]
+fn damaged_files_are_refused_by_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut refused = 0;
+    for name in ["database.yaml", "gateway.yaml", "accounts.yaml", "risk_config.yaml", "logging.yaml"] {
+        let text = std::fs::read_to_string(root.join("config").join(name)).unwrap();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        let whole = lines.join("\n");
+        let mut damaged: Vec<String> = (0..whole.len())
+            .step_by(5)
+            .filter(|at| whole.is_char_boundary(*at))
+            .map(|at| whole[..at].to_owned())
+            .collect();
+        for (index, line) in lines.iter().enumerate() {
+            let with = |junk: &str| [&lines[..index], &[junk], &lines[index + 1..]].concat().join("\n");
+            damaged.push(with(""));
+            for junk in ["{", "[", "\t", "- x", "a: b: c", "&a *a", "<<: 5", "? x", "\"", "!!int x", "\u{0}", "é: 💥"]
+            {
+                damaged.push(with(&format!("{line}{junk}")));
+                damaged.push(with(junk));
+            }
+        }
+        let file = written(name, "");
+        for text in &damaged {
+            std::fs::write(&file.file, text).unwrap();
+            let folder = &file.folder;
+            let error = match name {
+                "database.yaml" => database::load(folder).err(),
+                "gateway.yaml" => riskd::config::GatewayConfig::load(folder).err(),
+                "accounts.yaml" => load_accounts(folder).err(),
+                "risk_config.yaml" => load_rules(folder, None).err(),
+                _ => LoggingConfig::load(folder).err(),
+            };
+            if let Some(error) = error {
+                refused += 1;
+                assert!(error.to_string().contains(name), "{error} for\n{text}");
+            }
+        }
+    }
+    assert!(refused > 300, "only {refused} were refused");
+}

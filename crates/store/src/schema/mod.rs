@@ -5,6 +5,8 @@ mod fresh;
 mod inventory;
 mod normalize;
 mod record;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 pub(crate) use compare::{Deviation, compare, first_foreign_difference};

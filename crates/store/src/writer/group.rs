@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::apply::apply;
-use super::{Batch, WriterOptions, tell};
+use super::{Batch, WriterOptions};
 use crate::error::{EngineError, EngineErrorKind, StoreError};
 use crate::retention::{CleanUpReport, Sweep};
 
@@ -23,7 +23,7 @@ pub(super) fn write(connection: &mut Connection, group: Vec<Batch>, options: &Wr
     match write_together(connection, &group, options) {
         Ok(outcomes) => {
             for (batch, outcome) in group.into_iter().zip(outcomes) {
-                tell(batch.done, outcome.map_err(not_written));
+                batch.settle(outcome.map_err(not_written));
             }
         }
         Err(lost) if group.len() == 1 || !lost.worth_another_try => fail_all(group, &lost.failure),
@@ -55,11 +55,11 @@ fn write_one_by_one(connection: &mut Connection, group: Vec<Batch>, options: &Wr
         match write_together(connection, std::slice::from_ref(&batch), options) {
             Ok(outcomes) => {
                 let outcome = outcomes.into_iter().next().unwrap_or(Ok(()));
-                tell(batch.done, outcome.map_err(not_written));
+                batch.settle(outcome.map_err(not_written));
             }
             Err(lost) => {
                 let give_up = !lost.worth_another_try;
-                tell(batch.done, Err(not_written(lost.failure.clone())));
+                batch.settle(Err(not_written(lost.failure.clone())));
                 if give_up {
                     fail_all(batches.collect(), &lost.failure);
                     return;
@@ -71,7 +71,7 @@ fn write_one_by_one(connection: &mut Connection, group: Vec<Batch>, options: &Wr
 
 fn fail_all(group: Vec<Batch>, failure: &EngineError) {
     for batch in group {
-        tell(batch.done, Err(not_written(failure.clone())));
+        batch.settle(Err(not_written(failure.clone())));
     }
 }
 

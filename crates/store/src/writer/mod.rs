@@ -35,7 +35,7 @@ const GROUPS_BETWEEN_CLEAN_UP_STEPS: u32 = 32;
 pub type CommitGate = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// What is told the outcome of a batch, on the writer's thread: it must be quick.
-type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+type Done<T, E = StoreError> = Box<dyn FnOnce(Result<T, E>) + Send>;
 
 /// How the writer works.
 #[derive(Clone)]
@@ -84,10 +84,29 @@ enum Message {
     CleanUp(CleanUp),
 }
 
+/// A batch that is not in the database, given back whole.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unwritten {
+    /// What should have been written.
+    pub writes: Vec<Write>,
+    /// Why it was not.
+    #[source]
+    pub error: StoreError,
+}
+
 /// Writes that belong together: all of them become durable, or none.
 struct Batch {
     writes: Vec<Write>,
-    done: Done<()>,
+    done: Done<(), Unwritten>,
+}
+
+impl Batch {
+    /// Tells the submitter, and gives the writes of a failed batch back.
+    fn settle(self, outcome: Result<(), StoreError>) {
+        let Self { writes, done } = self;
+        tell(done, outcome.map_err(|error| Unwritten { writes, error }));
+    }
 }
 
 struct CleanUp {
@@ -125,13 +144,16 @@ impl Writer {
     /// # Errors
     ///
     /// [`StoreError::WriterBusy`] with the queue full, [`StoreError::WriterStopped`] after the end. Then nothing is
-    /// written and `done` is never called.
+    /// written and `done` is never called. The writes of a batch that failed come back with the error either way.
     pub fn submit(
         &self,
         writes: Vec<Write>,
-        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
-    ) -> Result<(), StoreError> {
-        self.send(Message::Batch(Batch { writes, done: Box::new(done) }))
+        done: impl FnOnce(Result<(), Unwritten>) + Send + 'static,
+    ) -> Result<(), Unwritten> {
+        self.send(Message::Batch(Batch { writes, done: Box::new(done) })).map_err(|refused| match *refused {
+            (Message::Batch(batch), error) => Unwritten { writes: batch.writes, error },
+            (Message::CleanUp(_), error) => Unwritten { writes: Vec::new(), error },
+        })
     }
 
     /// Hands over writes and waits until they are durable. Not for the event loop.
@@ -141,8 +163,9 @@ impl Writer {
     /// Those of [`Writer::submit`], and the failure of the batch itself.
     pub fn write(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let (answer, outcome) = sync_channel(1);
-        self.submit(writes, move |result| drop(answer.send(result)))?;
-        outcome.recv().unwrap_or(Err(StoreError::WriterStopped))
+        let submitted = self.submit(writes, move |result| drop(answer.send(result)));
+        submitted.map_err(|unwritten| unwritten.error)?;
+        outcome.recv().map_or(Err(StoreError::WriterStopped), |result| result.map_err(|unwritten| unwritten.error))
     }
 
     /// Starts a clean-up of what is older than `retention` allows at `now`.
@@ -160,7 +183,8 @@ impl Writer {
         now: Timestamp,
         done: impl FnOnce(Result<CleanUpReport, StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
-        self.send(Message::CleanUp(CleanUp { sweep: Sweep::new(retention, now), done: Box::new(done) }))
+        let clean_up = Message::CleanUp(CleanUp { sweep: Sweep::new(retention, now), done: Box::new(done) });
+        self.send(clean_up).map_err(|refused| refused.1)
     }
 
     /// Takes nothing more, and waits until everything submitted is written and every submitter told.
@@ -181,11 +205,13 @@ impl Writer {
         }
     }
 
-    fn send(&self, message: Message) -> Result<(), StoreError> {
-        let queue = self.queue.as_ref().ok_or(StoreError::WriterStopped)?;
-        queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::WriterBusy { waiting: self.queue_capacity },
-            TrySendError::Disconnected(_) => StoreError::WriterStopped,
+    fn send(&self, message: Message) -> Result<(), Box<(Message, StoreError)>> {
+        let Some(queue) = self.queue.as_ref() else { return Err(Box::new((message, StoreError::WriterStopped))) };
+        queue.try_send(message).map_err(|error| {
+            Box::new(match error {
+                TrySendError::Full(message) => (message, StoreError::WriterBusy { waiting: self.queue_capacity }),
+                TrySendError::Disconnected(message) => (message, StoreError::WriterStopped),
+            })
         })
     }
 
@@ -286,7 +312,7 @@ impl Loop {
 }
 
 /// Tells a submitter. One that panics must not take the writer with it.
-fn tell<T>(done: Done<T>, result: Result<T, StoreError>) {
+fn tell<T, E>(done: Done<T, E>, result: Result<T, E>) {
     let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || done(result)));
     if told.is_err() {
         tracing::error!("what was to be told the outcome of a write panicked");

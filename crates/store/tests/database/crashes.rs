@@ -106,7 +106,7 @@ fn kill_9_at_fifty_moments_leaves_whole_v1_or_whole_v2() {
     const MOMENTS: u32 = 50;
     let mut random = Random::from_entropy();
     // How long one takes here, so that the moments are spread over all of it.
-    let measured = Fixture::with_rows("no_execution_time", "state.db", 4_000);
+    let measured = Fixture::with_rows("no_execution_time", "state.db", 1_500);
     let started = Instant::now();
     assert!(child("migrate", &measured.path).wait().unwrap().success());
     let whole_run = started.elapsed();
@@ -171,7 +171,7 @@ fn kill_9_during_a_restore_leaves_the_old_or_the_new_file() {
 
 #[test]
 fn an_interrupt_from_another_thread_stops_the_work() {
-    let fixture = Fixture::with_rows("documented", "state.db", 4_000);
+    let fixture = Fixture::with_rows("documented", "state.db", 1_500);
     let interrupt = riskd_store::Interrupt::new();
     let stopping = MigrateOptions { interrupt: interrupt.clone(), ..options() };
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -201,12 +201,12 @@ struct Source(Fixture);
 
 fn source_documented() -> &'static Source {
     static SOURCE: std::sync::OnceLock<Source> = std::sync::OnceLock::new();
-    SOURCE.get_or_init(|| Source(Fixture::with_rows("no_execution_time", "state.db", 4_000)))
+    SOURCE.get_or_init(|| Source(Fixture::with_rows("no_execution_time", "state.db", 1_500)))
 }
 
 fn source_write_ahead() -> &'static Source {
     static SOURCE: std::sync::OnceLock<Source> = std::sync::OnceLock::new();
-    SOURCE.get_or_init(|| Source(Fixture::with_rows("write_ahead", "state.db", 4_000)))
+    SOURCE.get_or_init(|| Source(Fixture::with_rows("write_ahead", "state.db", 1_500)))
 }
 
 fn copy_with_side_files(from: &Path, to: &Path) {

@@ -224,3 +224,15 @@ fn a_status_reads_and_does_not_write() {
         assert!(!fixture.backups().exists());
     }
 }
+
+#[test]
+fn a_half_done_transaction_is_told_and_not_touched() {
+    let fixture = Fixture::new("hot_journal");
+    let (bytes, journal) = (fixture.bytes(), std::fs::read(fixture.beside("-journal")).unwrap());
+    let status = riskd_store::status(&fixture.location(), Features::default()).unwrap();
+    assert_eq!(status.kind, DatabaseKind::NeedsRecovery);
+    assert_eq!(fixture.verify(Features::default()).exit_code(), 3);
+    riskd_store::backup(&fixture.location(), &crate::support::backup_options(), &nobody).unwrap_err();
+    assert!(fixture.bytes() == bytes);
+    assert!(std::fs::read(fixture.beside("-journal")).unwrap() == journal);
+}

@@ -79,8 +79,8 @@ fn rows_in_a_left_over_log_move_away_with_the_file_they_belong_to() {
     let report = rollback(&fixture).unwrap();
     fixture.assert_whole_v1();
     assert_eq!(fixture.query("SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'"), ["0"]);
-    let moved = ["state.db", "state.db.failed_v2_20261122_190000", "state.db.failed_v2_20261122_190000-wal"];
-    assert_eq!(fixture.names(), moved);
+    let away = "state.db.failed_v2_20261122_190000";
+    assert_eq!(fixture.names(), ["state.db", away, &format!("{away}-shm"), &format!("{away}-wal")]);
     assert_eq!(query(&report.moved_to.unwrap(), "SELECT count(*) FROM daily_pnl WHERE account_id = 77"), ["1"]);
 }
 

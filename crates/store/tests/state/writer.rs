@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use riskd_core::engine::Write;
 use riskd_core::model::*;
-use riskd_store::{EngineErrorKind, StoreError, Writer, WriterOptions};
+use riskd_store::{EngineErrorKind, StoreError, Unwritten, Writer, WriterOptions};
 
 use super::support::*;
 
@@ -159,7 +159,10 @@ fn a_full_disk_fails_what_does_not_fit_and_the_rest_is_written() {
     let outcomes: Vec<_> = (0..4).map(|_| tells.recv_timeout(PATIENCE).unwrap()).collect();
     for (name, result) in outcomes {
         match (name, result) {
-            ("large", Err(StoreError::NotWritten { source })) => assert_eq!(source.kind, EngineErrorKind::Full),
+            ("large", Err(Unwritten { writes, error: StoreError::NotWritten { source } })) => {
+                assert_eq!(source.kind, EngineErrorKind::Full);
+                assert_eq!(writes.len(), 300, "a failed batch comes back whole");
+            }
             ("large", other) => panic!("{other:?}"),
             (name, result) => assert!(result.is_ok(), "{name}: {result:?}"),
         }
@@ -203,7 +206,7 @@ fn with_the_queue_full_submit_says_so_at_once() {
     is_waiting.recv_timeout(PATIENCE).unwrap();
     submit(2).unwrap();
     submit(3).unwrap();
-    assert!(matches!(submit(4), Err(StoreError::WriterBusy { waiting: 2 })));
+    assert!(matches!(submit(4), Err(Unwritten { error: StoreError::WriterBusy { waiting: 2 }, .. })));
     for _ in 0..4 {
         // More keys than doors: some commits hold several batches.
         let _ = open.send(());

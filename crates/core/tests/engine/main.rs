@@ -1,0 +1,16 @@
+//! The engine and its rules, tried from the outside against a scripted broker in virtual time.
+#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
+
+mod build;
+mod harness;
+mod probe;
+
+mod config_forms;
+mod properties;
+mod rules_loss;
+mod rules_max_contracts;
+mod scenarios_day;
+mod scenarios_enforcement;
+mod scenarios_faults;
+mod scenarios_lock;
+mod scenarios_restart;

@@ -1,0 +1,286 @@
+//! Gaps, refused payloads, old news.
+
+use riskd_core::engine::*;
+use riskd_core::model::*;
+use serde_json::json;
+
+use crate::build::*;
+use crate::harness::{Look, World};
+
+fn loss_rules() -> serde_json::Value {
+    json!({"daily_unrealized_loss": {"loss_limit": 300, "action": "CLOSE_ALL_AND_LOCKOUT"}})
+}
+
+fn refusal(account_id: Option<AccountId>, noun: Noun) -> Event {
+    let invalid = Invalid::new(noun, "size", "x", "must be a decimal number");
+    Event::Refused(Refusal { account_id, invalid })
+}
+
+#[test]
+fn a_flatten_goes_on_while_the_hub_is_down() {
+    for link_comes_back in [true, false] {
+        for cut_after_ms in [0, 3, 5, 8, 12] {
+            let mut world = World::new(&[ALICE], loss_rules());
+            world.trades(ALICE, MNQ, 2);
+            world.run(500);
+            world.quotes(MNQ, "19920");
+            world.run(cut_after_ms);
+            world.user_link(false);
+            world.run(2_000);
+            if link_comes_back {
+                world.user_link(true);
+            }
+            world.run(10_000);
+            assert!(world.broker.is_flat(ALICE) && world.is_locked(ALICE), "cut after {cut_after_ms} ms");
+            assert!(world.log(ALICE)[0].success);
+            assert!(!world.crossed_zero);
+            assert_eq!(world.account(ALICE).certain, link_comes_back);
+        }
+    }
+}
+
+#[test]
+fn what_happened_during_a_gap_is_found_reported_and_judged() {
+    let mut world = World::new(&[ALICE], json!({"max_contracts": {"limit": 3}}));
+    world.trades(ALICE, MES, 1);
+    world.run(100);
+    world.user_link(false);
+    world.run(10);
+    assert!(!world.account(ALICE).certain);
+    world.trades(ALICE, MES, -1);
+    world.trades(ALICE, MNQ, 4);
+    world.places_order(ALICE, ES);
+    world.run(100);
+    world.user_link(true);
+    world.run(5_000);
+    assert!(world.broker.is_flat(ALICE));
+    assert_eq!(world.log(ALICE).len(), 1);
+    let differences = world.notices().filter(|notice| matches!(notice, Notice::Difference { .. })).count();
+    assert!(differences >= 3, "two positions and an order differ: {differences}");
+    assert_eq!(world.account(ALICE).book.orders().count(), 1, "this rule leaves orders alone");
+}
+
+#[test]
+fn while_the_hub_is_down_the_books_are_polled_within_the_budget() {
+    let mut world = World::new(&[ALICE, BOB], loss_rules());
+    world.user_link(false);
+    world.run(1_000);
+    let before = world.looks();
+    world.run(60_000);
+    let looks = world.looks() - before;
+    assert!((20..=24).contains(&looks), "two accounts, each every 5 s: {looks}");
+    // A position opened in the dark is found and judged.
+    world.trades(ALICE, MNQ, 2);
+    world.quotes(MNQ, "19800");
+    world.run(6_000);
+    world.quotes(MNQ, "19600");
+    world.run(6_000);
+    assert!(world.is_locked(ALICE));
+}
+
+#[test]
+fn a_quiet_connected_account_asks_for_nothing() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    let before = world.looks();
+    world.run(3_600_000);
+    assert_eq!(world.looks(), before);
+    assert!(world.inputs.len() < 3_700, "one sweep a second: {}", world.inputs.len());
+}
+
+#[test]
+fn an_old_look_neither_resurrects_nor_erases() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.trades(ALICE, MNQ, 2);
+    let order_id = world.places_order(ALICE, MES);
+    world.run(500);
+    world.look_delay_ms = 200;
+    world.feed(refusal(Some(ALICE), Noun::Position));
+    world.run(50);
+    // After the look was made, before it arrives: the position goes, another one and an order come.
+    world.trades(ALICE, MNQ, -2);
+    world.trades(ALICE, ES, 1);
+    let placed = world.places_order(ALICE, CL);
+    world.broker.account(ALICE).orders.remove(&order_id);
+    let mut draft = limit_order(order_id.0, ALICE, MES).into_draft();
+    draft.state = OrderState::Filled;
+    world.feed(Event::Order(Order::new(draft, &checks()).unwrap()));
+    world.run(170);
+    let book = &world.account(ALICE).book;
+    assert!(book.position(&id(MNQ)).is_none(), "not resurrected");
+    assert!(book.position(&id(ES)).is_some(), "not erased");
+    assert!(book.order(order_id).is_none() && book.order(placed).is_some());
+    // It was overtaken: another look follows, and agrees.
+    world.run(2_000);
+    let book = &world.account(ALICE).book;
+    assert_eq!(book.positions().map(|held| held.contract_id.clone()).collect::<Vec<_>>(), [id(ES)]);
+    assert!(world.account(ALICE).certain);
+}
+
+#[test]
+fn a_refused_payload_makes_the_account_uncertain_and_looked_at_at_once() {
+    for noun in [Noun::Position, Noun::Order] {
+        let mut world = World::new(&[ALICE, BOB], loss_rules());
+        world.run(60_000);
+        let before = world.looks();
+        world.feed(refusal(Some(ALICE), noun));
+        assert_eq!(world.looks(), before + 1, "at once");
+        assert!(!world.account(ALICE).certain && world.account(BOB).certain);
+        world.run(100);
+        assert!(world.account(ALICE).certain);
+        world.feed(refusal(None, noun));
+        assert!(!world.account(ALICE).certain && !world.account(BOB).certain, "nobody knows whose it was");
+        world.run(2_000);
+        assert!(world.account(ALICE).certain && world.account(BOB).certain);
+    }
+    // A refused quote says nothing of an account.
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.feed(refusal(None, Noun::Quote));
+    assert!(world.account(ALICE).certain);
+}
+
+#[test]
+fn a_stream_of_refused_payloads_does_not_eat_the_budget() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    let before = world.looks();
+    for _ in 0..1_000 {
+        world.feed(refusal(Some(ALICE), Noun::Position));
+        world.run(10);
+    }
+    let looks = world.looks() - before;
+    assert!((8..=11).contains(&looks), "{looks} looks in ten seconds");
+}
+
+#[test]
+fn a_row_that_cannot_be_read_erases_nothing_and_is_still_closed() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.trades(ALICE, MNQ, 2);
+    world.places_order(ALICE, MES);
+    world.run(500);
+    world.broker.looks.extend([Look::PositionsUnreadable, Look::OrdersUnreadable]);
+    world.feed(refusal(Some(ALICE), Noun::Position));
+    world.run(40);
+    assert!(world.account(ALICE).book.position(&id(MNQ)).is_some(), "the known position stays");
+    assert!(!world.account(ALICE).certain);
+    world.run(300);
+    assert_eq!(world.account(ALICE).book.orders().count(), 1, "the known order stays");
+    world.quotes(MNQ, "19920");
+    world.run(5_000);
+    assert!(world.broker.is_flat(ALICE) && world.is_locked(ALICE));
+    assert!(world.log(ALICE)[0].success);
+}
+
+#[test]
+fn a_position_of_unknown_direction_is_doubted_and_counted_in_full() {
+    let mut world = World::new(&[ALICE], json!({"max_contracts": {"limit": 3}}));
+    world.trades(ALICE, MNQ, 2);
+    world.run(100);
+    let mut draft = position(ALICE, MES, 2, "5000").into_draft();
+    draft.position_type = PositionType::Unknown(7);
+    world.feed(Event::Position(Position::new(draft, &checks()).unwrap()));
+    assert!(!world.account(ALICE).certain);
+    assert_eq!(world.log(ALICE).len(), 1, "2 + 2 is more than 3, whatever the direction");
+}
+
+#[test]
+fn a_position_without_a_quote_or_a_contract_is_left_out_and_told_once() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.market_hub_up = false;
+    world.trades(ALICE, MNQ, 2);
+    world.run(10_000);
+    let told =
+        |world: &World| world.notices().filter(|notice| matches!(notice, Notice::PositionNotPriced { .. })).count();
+    assert_eq!(told(&world), 1);
+    assert!(world.log(ALICE).is_empty());
+    // An ask alone cannot value a long position: still said, and no false breach.
+    let ask = quote_of(MNQ, None, Some("1"), None, world.now);
+    world.feed(Event::Quote(ask));
+    world.run(5_000);
+    assert!(world.log(ALICE).is_empty());
+    world.feed(Event::Quote(quote_of(MNQ, Some("19920"), None, None, world.now)));
+    world.run(5_000);
+    assert!(world.is_locked(ALICE), "valued at the bid before there is a last price");
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.market_hub_up = false;
+    world.trades(ALICE, MNQ, 2);
+    world.run(100);
+    world.feed(Event::Quote(quote_of(MNQ, None, Some("20000"), None, world.now)));
+    world.run(2_000);
+    assert_eq!(told(&world), 1, "an ask alone does not price a long position");
+}
+
+#[test]
+fn old_quotes_are_flagged_once_used_all_the_same_and_unflagged() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.trades(ALICE, MNQ, 1);
+    world.run(100);
+    world.quotes(MNQ, "19900");
+    world.run(60_000);
+    let flags = |world: &World| {
+        let flag = |notice: &Notice| match notice {
+            Notice::QuoteStaleness { stale, .. } => Some(*stale),
+            _ => None,
+        };
+        world.notices().filter_map(flag).collect::<Vec<_>>()
+    };
+    assert_eq!(flags(&world), [true]);
+    // One more contract at the old price: −$400 with a stale quote is still −$400.
+    world.broker.account(ALICE).positions.get_mut(&id(MNQ)).unwrap().size = 2;
+    world.feed(Event::Position(position(ALICE, MNQ, 2, "20000")));
+    assert!(world.is_locked(ALICE));
+    world.run(5_000);
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.trades(ALICE, MNQ, 1);
+    world.run(20_000);
+    world.quotes(MNQ, "20000");
+    world.run(100);
+    assert_eq!(flags(&world), [true, false]);
+}
+
+#[test]
+fn a_quote_older_than_the_newest_changes_nothing() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.trades(ALICE, MNQ, 2);
+    world.run(500);
+    world.feed(Event::Quote(quote(MNQ, "1", after(world.now, -5_000))));
+    assert!(!world.is_locked(ALICE));
+}
+
+#[test]
+fn answers_and_events_for_strangers_change_nothing() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    let before = world.done.len();
+    world.feed(Event::Position(position(BOB, MNQ, 100, "1")));
+    world.feed(Event::Order(limit_order(1, BOB, MNQ)));
+    world.feed(Event::Trade(trade(1, BOB, Some("-9999"), noon())));
+    world.feed(Event::Answer { request_id: RequestId(999), result: Ok(()) });
+    assert_eq!(world.done.len(), before);
+}
+
+#[test]
+fn a_contract_that_was_not_described_is_asked_for_again() {
+    let mut world = World::before_start(config(&[ALICE], rules(loss_rules())));
+    world.start();
+    world.run(500);
+    // The description is lost on its way though the request was answered.
+    let mut actions = Vec::new();
+    let mut engine = world.engine.take().unwrap();
+    let held = Event::Position(position(ALICE, MNQ, 1, "20000"));
+    step(&mut engine, &world.config, Input { at: world.now, event: held }, &mut actions);
+    let describes = |actions: &[Action]| {
+        actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Send(Request { id, kind: RequestKind::DescribeContract(_), .. }) => Some(*id),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+    };
+    let asked = describes(&actions);
+    assert_eq!(asked.len(), 1);
+    let answer = Event::Answer { request_id: asked[0], result: Ok(()) };
+    step(&mut engine, &world.config, Input { at: world.now, event: answer }, &mut actions);
+    actions.clear();
+    let later = Input { at: after(world.now, 10_000), event: Event::TimePassed };
+    step(&mut engine, &world.config, later, &mut actions);
+    assert_eq!(describes(&actions).len(), 1, "asked again");
+}

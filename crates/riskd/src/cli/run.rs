@@ -1,0 +1,158 @@
+//! `riskd run`.
+
+use std::sync::Arc;
+
+use riskd_store::Clock;
+use sd_notify::NotifyState;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::cli::Context;
+use crate::config::Surroundings as ConfigSurroundings;
+use crate::daemon::{self, AccountSetup, Phase, Setup, Stop, Surroundings};
+use crate::failure::{Exit, Failure, FailureKind};
+use crate::logging::LogDetail;
+
+/// Protects the configured accounts, in the foreground, until told to stop.
+///
+/// Opens the state database (an older one is backed up, migrated and verified first), logs in at the broker, compares
+/// what is known with what the broker says, and from then on watches every fill, order and quote. A breach is enforced
+/// until the broker itself shows the account flat.
+///
+/// Ctrl-C or SIGTERM stops in order: enforcements under way are seen through first. A second signal stops at once; what
+/// is pending then goes on at the next start.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::help("  riskd run\n  riskd run --check\n  riskd --config /etc/riskd run"))]
+pub struct Args {
+    /// Load everything, connect to nothing, change nothing, and say what would happen
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs the daemon until it is told to stop.
+pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let _log = context.start_logging(LogDetail::Events)?;
+    let setup = Setup::load(&context.config, &ConfigSurroundings::of_this_process())?;
+    if args.check {
+        return check(&setup, context);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(FailureKind::Failed, format!("the program could not start its threads: {error}")))?;
+    let summary = runtime.block_on(watch_accounts(setup))?;
+    info!(
+        events = summary.events(),
+        breaches = summary.breaches(),
+        confirmed = summary.confirmed(),
+        refused = summary.refused(),
+        decision_p99_us = summary.decision_time(99.0).as_micros() as u64,
+        "the run is over"
+    );
+    if summary.left_pending {
+        return Err(Failure::new(FailureKind::Failed, "Stopped before the broker confirmed every enforcement.")
+            .meaning("An account may not be flat. What is pending is on record.")
+            .next("start riskd run again: it goes on where it stopped"));
+    }
+    Ok(Exit::DONE)
+}
+
+async fn watch_accounts(setup: Setup) -> Result<daemon::Summary, Failure> {
+    let stop = Stop::new();
+    let (phase, phases) = watch::channel(Phase::Opening);
+    tokio::spawn(stop_on_signals(stop.clone())?);
+    tokio::spawn(tell_the_supervisor(phases));
+    let surroundings = Surroundings {
+        clock: Clock::new(jiff::Timestamp::now),
+        stop,
+        phase,
+        on_database_event: Arc::new(|event| tracing::debug!(?event, "database")),
+    };
+    daemon::run(setup, surroundings).await
+}
+
+/// Each signal asks once more: the first stops in order, the second at once.
+fn stop_on_signals(stop: Stop) -> Result<impl Future<Output = ()>, Failure> {
+    let cannot = |error| Failure::new(FailureKind::Failed, format!("signals cannot be caught: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            info!("asked to stop");
+            stop.ask();
+        }
+    })
+}
+
+/// Tells systemd, where there is one, that the daemon is up.
+async fn tell_the_supervisor(mut phases: watch::Receiver<Phase>) {
+    let is_watching = phases.wait_for(|phase| *phase == Phase::Watching).await.is_ok();
+    if is_watching && let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        warn!(%error, "the supervisor could not be told");
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Checked {
+    database: riskd_store::Status,
+    accounts: Vec<CheckedAccount>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckedAccount {
+    id: i64,
+    name: String,
+    reset: String,
+    rules: Vec<String>,
+    not_armed: Vec<String>,
+}
+
+impl CheckedAccount {
+    fn of(setup: &AccountSetup) -> Self {
+        let day = setup.trading_day();
+        let rules = setup.rules.set.rules().map(|rule| format!("{} {}: {}", rule.id(), rule.key(), rule.sentence()));
+        let missing = setup.rules.set.unavailable().iter();
+        Self {
+            id: setup.id().0,
+            name: setup.account.name.clone(),
+            reset: format!("{} {}", day.reset_time().strftime("%H:%M"), day.timezone_name()),
+            rules: rules.collect(),
+            not_armed: missing.map(|(rule_id, key)| format!("{rule_id} {key}: not in this version")).collect(),
+        }
+    }
+}
+
+fn check(setup: &Setup, context: &Context) -> Result<Exit, Failure> {
+    let database = riskd_store::status(&setup.database.location(), setup.database.features())
+        .map_err(|error| super::failures::unchanged(&error))?;
+    let accounts: Vec<_> = setup.accounts.iter().map(CheckedAccount::of).collect();
+    if context.output.is_json() {
+        context.output.json(&Checked { database, accounts });
+        return Ok(Exit::DONE);
+    }
+    let output = &context.output;
+    output.done("Config files load");
+    match (database.version, database.pending.is_empty()) {
+        (Some(version), true) => output.done(format!("Database schema v{version} (current)")),
+        (Some(version), false) => {
+            output.line(format!("Database schema v{version}: riskd run would migrate it first"));
+            database.pending.iter().for_each(|step| output.line(format!("  {step}")));
+        }
+        (None, _) => output.line(format!("{}: riskd run would make a new database", database.path.display())),
+    }
+    if accounts.is_empty() {
+        output.line("Accounts: every active account of the login (accounts.yaml lists none)");
+    }
+    for account in accounts {
+        output.line(format!("Account {} ({}), day turns at {}", account.id, account.name, account.reset));
+        account.rules.iter().for_each(|rule| output.line(format!("  {rule}")));
+        account.not_armed.iter().for_each(|rule| output.bad(format!("NOT ARMED {rule}")));
+    }
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,150 @@
+//! The loop: one input at a time through the engine, its actions out in order.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use riskd_core::engine::{Action, Config, EngineState, Event, Input, step};
+use riskd_gateway::client::EventReceiver;
+use riskd_store::Clock;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use super::executor::Executor;
+use super::journal::{Journal, Outcome};
+use super::notices::Counts;
+use super::summary::{Latencies, Summary};
+
+/// The longest sleep: a clock that is set while we sleep is noticed within this time.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// Time between two tries to write to a failing disk, in milliseconds.
+const RETRY_WRITES_EVERY_MS: i64 = 1_000;
+/// How long a stop waits for enforcements that the broker has not confirmed.
+const PATIENCE_WITH_THE_BROKER: Duration = Duration::from_secs(10);
+/// How long a stop waits for the disk.
+const PATIENCE_WITH_THE_DISK: Duration = Duration::from_secs(10);
+/// Events taken in before the loop looks at its other channels again.
+const EVENTS_AT_A_TIME: usize = 256;
+
+/// Everything the loop owns.
+pub(super) struct EventLoop {
+    pub(super) engine: EngineState,
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) journal: Journal,
+    pub(super) executor: Executor,
+    /// What happens: hubs and answers.
+    pub(super) inbox: EventReceiver,
+    /// What became of writes, and chores that fell due.
+    pub(super) outcomes: mpsc::UnboundedReceiver<Outcome>,
+    pub(super) retention: riskd_store::Retention,
+    pub(super) counts: Counts,
+    pub(super) latencies: Latencies,
+    pub(super) actions: Vec<Action>,
+    pub(super) retry_writes_at: Timestamp,
+}
+
+/// How far a stop has gone: 0 runs, 1 stops in order, 2 stops at once.
+pub(super) type StopSignal = watch::Receiver<u8>;
+
+impl EventLoop {
+    /// Carries out what the engine's start asked for, then runs until told to stop. Ends with everything written.
+    pub(super) async fn run(mut self, mut stop: StopSignal) -> Summary {
+        self.dispatch();
+        while *stop.borrow_and_update() == 0 {
+            self.turn(&mut stop).await;
+        }
+        self.finish(&mut stop).await
+    }
+
+    /// Waits for whatever comes next and takes it in.
+    async fn turn(&mut self, stop: &mut StopSignal) {
+        let sleep = self.until_next_deadline();
+        tokio::select! {
+            biased;
+            Some(outcome) = self.outcomes.recv() => self.take_outcome(outcome),
+            Some(event) = self.inbox.recv() => {
+                self.take(event);
+                for _ in 1..EVENTS_AT_A_TIME {
+                    let Some(event) = self.inbox.try_recv() else { break };
+                    self.take(event);
+                }
+            }
+            () = tokio::time::sleep(sleep) => self.take(Event::TimePassed),
+            _ = stop.changed() => {}
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        let began = Instant::now();
+        step(&mut self.engine, &self.config, Input { at: self.clock.now(), event }, &mut self.actions);
+        self.latencies.record(began.elapsed());
+        self.dispatch();
+        if self.journal.is_failing() && self.retry_writes_at <= self.clock.now() {
+            let now = self.clock.now();
+            self.retry_writes_at =
+                now.saturating_add(jiff::SignedDuration::from_millis(RETRY_WRITES_EVERY_MS)).unwrap_or(now);
+            let engine = &self.engine;
+            self.journal.retry(|| engine.durable_state());
+        }
+    }
+
+    fn take_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Events(events) => events.into_iter().for_each(|event| self.take(event)),
+            Outcome::Failed { writes, error, was_retry } => self.journal.keep(writes, &error, was_retry),
+            Outcome::Recovered => self.journal.recovered(),
+            Outcome::CleanUpDue => self.journal.clean_up(self.retention, self.clock.now()),
+        }
+    }
+
+    /// Writes become one batch; requests go out once it is durable; people are told.
+    fn dispatch(&mut self) {
+        if self.actions.is_empty() {
+            return;
+        }
+        let mut writes = Vec::new();
+        let mut requests = Vec::new();
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Store(write) => writes.push(write),
+                Action::Send(request) => requests.push(request),
+                Action::WatchQuotes(contract_id) => self.executor.watch_quotes(contract_id),
+                Action::Notice(notice) => self.counts.take(&notice),
+            }
+        }
+        let durable = (!writes.is_empty()).then(|| self.journal.submit(writes));
+        if !requests.is_empty() {
+            self.executor.execute(requests, durable);
+        }
+    }
+
+    fn until_next_deadline(&self) -> Duration {
+        let wait = self.engine.next_deadline().duration_since(self.clock.now());
+        Duration::try_from(wait).unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
+    }
+
+    /// An ordered stop: enforcements under way are seen through, then everything is written. A second signal skips the
+    /// first part; what is pending then goes on at the next start.
+    async fn finish(mut self, stop: &mut StopSignal) -> Summary {
+        let deadline = Instant::now() + PATIENCE_WITH_THE_BROKER;
+        if self.engine.has_pending_enforcements() {
+            warn!("stopping once the broker confirms the enforcements under way; a second signal stops at once");
+        }
+        while self.engine.has_pending_enforcements() && *stop.borrow_and_update() < 2 && Instant::now() < deadline {
+            self.turn(stop).await;
+        }
+        let left_pending = self.engine.has_pending_enforcements();
+        if left_pending {
+            error!("stopped with enforcements that the broker has not confirmed: they go on at the next start");
+        }
+        self.executor.stop().await;
+        let Self { journal, counts, latencies, .. } = self;
+        let written = tokio::task::spawn_blocking(move || journal.shutdown(PATIENCE_WITH_THE_DISK)).await;
+        match written {
+            Ok(Ok(())) => info!("stopped; everything is written"),
+            Ok(Err(error)) => error!(%error, "stopped before everything was written"),
+            Err(error) => error!(%error, "the writer ended with a panic"),
+        }
+        Summary { counts, latencies, left_pending }
+    }
+}

@@ -1,0 +1,305 @@
+//! The daemon: config → open or migrate → load state → connect → subscribe → reconcile → events → enforce.
+//!
+//! Architecture invariant: no choice about money is made here. The loop owns the one clock, the journal the one way to
+//! the disk, the executor the one way to the broker; what to do is decided by `riskd_core::engine::step`.
+
+mod event_loop;
+mod executor;
+mod journal;
+mod maintenance;
+mod notices;
+mod setup;
+mod summary;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use riskd_core::engine;
+use riskd_core::model::{AccountId, ROOTS_BELOW_ZERO};
+use riskd_gateway::client::{CallError, Gateway, event_queue};
+use riskd_store::{
+    BackupOptions, Clock, MigrateOptions, OpenOutcome, OwnedDatabase, Reader, ReaderOptions, StoreError, Trigger,
+    Writer, WriterOptions, open,
+};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+pub use setup::{AccountSetup, Setup};
+pub use summary::Summary;
+
+use crate::failure::{Failure, FailureKind};
+use event_loop::EventLoop;
+use executor::Executor;
+use journal::{Journal, Outcome};
+use maintenance::Maintenance;
+
+/// Events other than quotes that may wait before the hubs are held back.
+const QUEUE_CAPACITY: usize = 8_192;
+/// Waits between two tries to reach the broker at the start, in seconds; the last one repeats.
+const CONNECT_AGAIN_AFTER_S: [u64; 5] = [1, 2, 10, 30, 60];
+
+/// How far the daemon is, for whoever waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Opening, and migrating where needed.
+    Opening,
+    /// The database is at head; reaching the broker.
+    Connecting,
+    /// Events are taken in.
+    Watching,
+}
+
+/// Tells a running daemon to stop: once in order, twice at once.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Sender<u8>);
+
+impl Stop {
+    /// A stop that nobody has asked for yet.
+    pub fn new() -> Self {
+        Self(watch::Sender::new(0))
+    }
+
+    /// Asks once more.
+    pub fn ask(&self) {
+        self.0.send_modify(|times| *times = times.saturating_add(1));
+    }
+
+    /// Resolves when somebody has asked.
+    async fn asked(&self) {
+        let mut times = self.0.subscribe();
+        // The sender lives in `self`.
+        let _alive = times.wait_for(|times| *times > 0).await;
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is handed to the daemon besides its config.
+pub struct Surroundings {
+    /// The one clock.
+    pub clock: Clock,
+    /// Asked when to stop.
+    pub stop: Stop,
+    /// Told how far the daemon is.
+    pub phase: watch::Sender<Phase>,
+    /// Told what happens to the database at the start; may be called from two threads.
+    pub on_database_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+///
+/// When the database cannot be opened or migrated, or the broker refuses the credentials or an account.
+pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Failure> {
+    let Surroundings { clock, stop, phase, on_database_event } = surroundings;
+    phase.send_replace(Phase::Opening);
+    let Some(database) = open_database(&setup, &clock, &stop, on_database_event).await? else {
+        return Ok(Summary::of_nothing());
+    };
+    phase.send_replace(Phase::Connecting);
+    let gateway_clock = clock.clone();
+    let gateway = Gateway::new(setup.gateway.clone(), Arc::new(move || gateway_clock.now()))
+        .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))?;
+    let accounts = tokio::select! {
+        accounts = find_accounts(&setup, &gateway) => accounts?,
+        () = stop.asked() => return Ok(Summary::of_nothing()),
+    };
+    accounts.iter().for_each(AccountSetup::announce);
+    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway)?;
+    phase.send_replace(Phase::Watching);
+    info!(accounts = accounts.len(), "watching");
+    let summary = event_loop.run(stop.0.subscribe()).await;
+    drop(database);
+    Ok(summary)
+}
+
+/// Loads the state and puts the loop together; from here on the hubs are connecting.
+fn assemble(
+    setup: &Setup,
+    accounts: &[AccountSetup],
+    database: &OwnedDatabase,
+    clock: &Clock,
+    gateway: Gateway,
+) -> Result<EventLoop, Failure> {
+    let config = setup.engine_config(accounts);
+    let ids: Vec<AccountId> = config.accounts.keys().copied().collect();
+    let now = clock.now();
+    let reader = Reader::open(database.path(), ReaderOptions { negative_price_roots: negative_price_roots() })
+        .map_err(store_failure)?;
+    let remembered = reader.memory(&ids, now).map_err(store_failure)?;
+    for unreadable in &remembered.unreadable {
+        error!("a row cannot be read and is left alone: {unreadable}");
+    }
+    let (outcome_sender, outcomes) = mpsc::unbounded_channel::<Outcome>();
+    let writer = Writer::open(database.path(), WriterOptions::new(clock.clone())).map_err(store_failure)?;
+    let (events, inbox) = event_queue(QUEUE_CAPACITY);
+    let mut actions = Vec::new();
+    let engine = engine::start(&config, remembered.memory, now, &mut actions);
+    tokio::spawn(
+        Maintenance {
+            clock: clock.clone(),
+            cleanup_schedule: setup.database.cleanup_schedule.clone(),
+            location: setup.database.location(),
+            backup: BackupOptions { retention: setup.database.backup_retention(), ..BackupOptions::new(clock.clone()) },
+            due: outcome_sender.clone(),
+        }
+        .run(),
+    );
+    Ok(EventLoop {
+        engine,
+        config,
+        clock: clock.clone(),
+        journal: Journal::new(writer, outcome_sender),
+        executor: Executor::start(gateway, events, ids.into_iter()),
+        inbox,
+        outcomes,
+        retention: setup.database.row_retention(),
+        counts: notices::Counts::default(),
+        latencies: summary::Latencies::new(),
+        actions,
+        retry_writes_at: Timestamp::MIN,
+    })
+}
+
+/// Opens the database, migrating it where needed. After a failed automatic migration the next one waits its time, here:
+/// a supervisor that restarts the daemon at once must not turn that into a storm. `None` when asked to stop meanwhile.
+async fn open_database(
+    setup: &Setup,
+    clock: &Clock,
+    stop: &Stop,
+    on_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
+) -> Result<Option<OwnedDatabase>, Failure> {
+    loop {
+        let options = MigrateOptions {
+            trigger: Trigger::Automatic,
+            features: setup.database.features(),
+            auto_migrate: setup.database.schema.auto_migrate,
+            create_backup: setup.database.schema.backup_before_migrate && setup.database.migration.create_backup,
+            create_if_missing: true,
+            retention: setup.database.backup_retention(),
+            ..MigrateOptions::new(clock.clone())
+        };
+        let (interrupt, location, on_event) =
+            (options.interrupt.clone(), setup.database.location(), Arc::clone(&on_event));
+        let mut work = tokio::task::spawn_blocking(move || open(&location, &options, &*on_event));
+        let opened = tokio::select! {
+            opened = &mut work => opened,
+            () = stop.asked() => {
+                interrupt.set();
+                work.await
+            }
+        };
+        match opened.map_err(|error| Failure::new(FailureKind::Failed, format!("opening the database: {error}")))? {
+            Ok((database, outcome)) => {
+                announce(&outcome);
+                return Ok(Some(database));
+            }
+            Err(StoreError::RetryLater { failures, last_error, not_before }) => {
+                error!(failures, %not_before, "automatic migration failed before and waits: {last_error}. NOTHING IS PROTECTED MEANWHILE");
+                let wait = Duration::try_from(not_before.duration_since(clock.now())).unwrap_or(Duration::ZERO);
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop.asked() => return Ok(None),
+                }
+            }
+            Err(error) if error.is_interrupt() => {
+                info!("stopped before the database was open; it is unchanged");
+                return Ok(None);
+            }
+            Err(error) => return Err(store_failure(error)),
+        }
+    }
+}
+
+fn announce(outcome: &OpenOutcome) {
+    match outcome {
+        OpenOutcome::Created { path } => info!(path = %path.display(), "new database made"),
+        OpenOutcome::Migrated(report) => {
+            for step in &report.steps {
+                info!("{}", step.line);
+            }
+            for warning in &report.warnings {
+                warn!("{warning}");
+            }
+        }
+        OpenOutcome::FeaturesAdded { lines, .. } => lines.iter().for_each(|line| info!("{line}")),
+        OpenOutcome::Current { .. } => {}
+    }
+    info!("Database schema v{} (current)", riskd_store::HEAD_VERSION);
+}
+
+/// Logs in and finds the accounts to protect. A network that is not there is waited for; credentials that are refused, or
+/// an account the login does not see, end the start: a guard that silently guards nothing is worse than none.
+async fn find_accounts(setup: &Setup, gateway: &Gateway) -> Result<Vec<AccountSetup>, Failure> {
+    let listed = loop_until_reached(gateway).await?;
+    for refused in &listed.refused {
+        warn!("the broker lists an account that cannot be read: {}", refused.refusal.invalid);
+    }
+    if setup.accounts.is_empty() {
+        let accounts: Vec<_> = listed
+            .rows
+            .into_iter()
+            .map(|listed| AccountSetup {
+                account: crate::config::AccountConfig::of_the_login(listed.id, listed.name.clone()),
+                rules: Arc::clone(&setup.rules),
+            })
+            .collect();
+        if accounts.is_empty() {
+            return Err(Failure::new(FailureKind::Failed, "The login sees no active account.")
+                .meaning("There is nothing to protect.")
+                .next("check the user name in gateway.yaml"));
+        }
+        return Ok(accounts);
+    }
+    for configured in &setup.accounts {
+        if !listed.rows.iter().any(|listed| listed.id == configured.id()) {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                format!("accounts.yaml: account {} is not among the active accounts of this login.", configured.id()),
+            )
+            .meaning("It could not be protected, so nothing was started.")
+            .next("correct its id; the accounts the login sees are those the broker's own platform lists"));
+        }
+    }
+    Ok(setup.accounts.clone())
+}
+
+async fn loop_until_reached(
+    gateway: &Gateway,
+) -> Result<riskd_gateway::client::Rows<riskd_core::model::Account>, Failure> {
+    let mut failures = 0;
+    loop {
+        let error = match gateway.search_accounts(true).await {
+            Ok(listed) => return Ok(listed),
+            Err(error) => error,
+        };
+        if matches!(
+            error,
+            CallError::Refused { .. } | CallError::Unauthorized { .. } | CallError::NotLoggedIn { refused: true, .. }
+        ) {
+            return Err(Failure::new(FailureKind::Failed, format!("The broker refuses this login: {error}."))
+                .meaning("NOTHING IS PROTECTED.")
+                .next("check the user name in gateway.yaml and the API key, then start again"));
+        }
+        let wait = CONNECT_AGAIN_AFTER_S[failures.min(CONNECT_AGAIN_AFTER_S.len() - 1)];
+        failures += 1;
+        warn!("the broker cannot be reached ({error}); trying again in {wait} s. NOTHING IS PROTECTED MEANWHILE");
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+    }
+}
+
+/// Symbol roots of contracts that may trade at zero or below.
+fn negative_price_roots() -> Vec<String> {
+    ROOTS_BELOW_ZERO.iter().map(|root| (*root).to_owned()).collect()
+}
+
+/// What a failure of the store means for the user.
+fn store_failure(error: StoreError) -> Failure {
+    crate::cli::failures::unchanged(&error)
+}

@@ -1,0 +1,119 @@
+//! From the config files to what the daemon works with: everything is read and checked before anything is opened.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use riskd_core::engine::{self, EnforcementTiming};
+use riskd_core::model::{AccountId, TradingDayClock};
+use riskd_gateway::client::ClientConfig;
+use tracing::{error, info, warn};
+
+use crate::config::{
+    AccountConfig, ArmedRules, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, Surroundings, load_accounts,
+    load_rules,
+};
+
+/// Everything the daemon is told.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The state database.
+    pub database: DatabaseConfig,
+    /// The gateway, with the credentials.
+    pub gateway: ClientConfig,
+    /// The accounts to protect; with none, every active account of the login.
+    pub accounts: Vec<AccountSetup>,
+    /// The rules of accounts that have none of their own.
+    pub rules: Arc<ArmedRules>,
+}
+
+/// One account to protect, and its rules.
+#[derive(Debug, Clone)]
+pub struct AccountSetup {
+    /// The account.
+    pub account: AccountConfig,
+    /// Its rules.
+    pub rules: Arc<ArmedRules>,
+}
+
+impl Setup {
+    /// Reads every config file of the folder.
+    pub fn load(folder: &ConfigFolder, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        let gateway = GatewayConfig::load(folder)?.ok_or_else(|| {
+            ConfigError::with_file(&folder.file("gateway.yaml"), "is not there")
+                .advise("it names the broker and your user name; start from the commented example in the repository")
+        })?;
+        let api_key = gateway.read_api_key(surroundings)?;
+        let rules = Arc::new(rules(folder, None)?);
+        let accounts = load_accounts(folder)?.into_iter().map(|account| {
+            let rules = match &account.risk_config {
+                Some(file) => Arc::new(self::rules(folder, Some(file))?),
+                None => Arc::clone(&rules),
+            };
+            Ok(AccountSetup { account, rules })
+        });
+        Ok(Self {
+            database: DatabaseConfig::load(folder, None)?,
+            gateway: ClientConfig::new(gateway.api_url, gateway.hub_url, gateway.user_name, api_key),
+            accounts: accounts.collect::<Result<_, ConfigError>>()?,
+            rules,
+        })
+    }
+
+    /// The engine's config for these accounts.
+    pub fn engine_config(&self, accounts: &[AccountSetup]) -> engine::Config {
+        let thresholds = self.database.enforcement;
+        let milliseconds = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        engine::Config {
+            accounts: accounts.iter().map(|account| (account.id(), account.engine_config())).collect(),
+            track_unrealized_pnl: self.database.track_unrealized_pnl,
+            enforcement: EnforcementTiming {
+                slow_after_ms: milliseconds(thresholds.slow_threshold_ms),
+                critical_after_ms: milliseconds(thresholds.critical_threshold_ms),
+                failed_after_ms: milliseconds(thresholds.timeout_ms),
+            },
+            ..engine::Config::default()
+        }
+    }
+}
+
+impl AccountSetup {
+    /// The broker's number of it.
+    pub fn id(&self) -> AccountId {
+        self.account.id
+    }
+
+    /// When its trading day turns.
+    pub fn trading_day(&self) -> TradingDayClock {
+        self.account.trading_day_under(Some(&self.rules))
+    }
+
+    /// Says which rules are armed, and loudly which are not.
+    pub(super) fn announce(&self) {
+        let account_id = self.id();
+        for rule in self.rules.set.rules() {
+            info!(%account_id, "{} {} is armed. {}", rule.id(), rule.key(), rule.sentence());
+        }
+        for (rule_id, key) in self.rules.set.unavailable() {
+            error!(%account_id, "{rule_id} {key} is NOT ARMED: the config enables it, and this version does not have it");
+        }
+    }
+
+    fn engine_config(&self) -> engine::AccountConfig {
+        engine::AccountConfig { day_clock: self.trading_day(), rules: Arc::new(self.rules.set.clone()) }
+    }
+}
+
+fn rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<ArmedRules, ConfigError> {
+    let file = other_file.map_or_else(|| folder.file("risk_config.yaml"), Path::to_owned);
+    let rules = load_rules(folder, Some(&file))?.ok_or_else(|| {
+        ConfigError::with_file(&file, "is not there")
+            .advise("without rules nothing is protected; start from the commented example in the repository")
+    })?;
+    for section in &rules.ignored_sections {
+        warn!("{}: section {section} is not read", file.display());
+    }
+    if rules.set.rules().next().is_none() {
+        return Err(ConfigError::with_file(&file, "enables no rule that this version has: nothing would be protected"));
+    }
+    Ok(rules)
+}

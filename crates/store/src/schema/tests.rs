@@ -1,0 +1,184 @@
+//! The list of versions and its scripts against each other.
+#![allow(clippy::unwrap_used)]
+
+use rusqlite::Connection;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::fresh::replay;
+use super::versions::Version;
+use super::*;
+
+const EVERY_FEATURE: Features = Features { analytics_indexes: true, daily_unrealized_pnl: true };
+const NO_FEATURE: Features = Features { analytics_indexes: false, daily_unrealized_pnl: false };
+
+/// Every script that was released, with the hash it was released with. Lines are added here, never changed.
+const RELEASED: [(&str, &str, u128); 10] = [
+    ("v1/schema.sql", VERSIONS[0].schema, 0x1d35b111_1463515b_87458a3f_ec400bb8),
+    ("v2/schema.sql", VERSIONS[1].schema, 0x776f9a29_f88eeae6_52f72c37_2d27e149),
+    ("v2/up.sql", VERSIONS[1].script.unwrap().up, 0x41d9386b_a7da0f3f_413accb2_a4fc7b50),
+    ("v2/down.sql", VERSIONS[1].script.unwrap().down, 0xb7c9572a_4eaea445_dfe316d5_589d4c34),
+    ("v2/add_execution_time_ms/up.sql", ADD_EXECUTION_TIME.up, 0x23c6f53a_17ae78f0_c56881bc_40277d49),
+    ("v2/add_execution_time_ms/down.sql", ADD_EXECUTION_TIME.down, 0xf2e8c9d5_9167f8d7_e20c781b_cdaa737d),
+    ("features/analytics_indexes/up.sql", ANALYTICS_INDEXES.up, 0x2edd4f9f_41fdb082_5f5a654b_b9e614d4),
+    ("features/analytics_indexes/down.sql", ANALYTICS_INDEXES.down, 0x91d38c45_f65c87ad_38c52b1b_a4235d4f),
+    ("features/daily_unrealized_pnl/up.sql", DAILY_UNREALIZED_PNL.up, 0x36625a2b_5ddd9058_562687e1_f32fbd7f),
+    ("features/daily_unrealized_pnl/down.sql", DAILY_UNREALIZED_PNL.down, 0x78ab3185_bd77499c_4e9dde5c_0e490318),
+];
+
+#[test]
+fn released_scripts_do_not_change() {
+    let changed = RELEASED.iter().filter(|(_, script, hash)| xxh3_128(script.as_bytes()) != *hash);
+    let changed: Vec<String> =
+        changed.map(|(name, script, _)| format!("{name} {:#034x}", xxh3_128(script.as_bytes()))).collect();
+    assert_eq!(changed, Vec::<String>::new(), "released scripts never change: add a version instead");
+}
+
+#[test]
+fn every_script_in_the_folder_is_released_and_hashed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut found = Vec::new();
+    let mut folders = vec![folder.clone()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "sql") {
+                found.push(path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    let mut known: Vec<&str> = RELEASED.iter().map(|(name, ..)| *name).collect();
+    known.sort_unstable();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn no_script_ends_a_transaction_or_looks_away() {
+    for (name, script, _) in RELEASED {
+        let words = normalized(script);
+        for word in ["begin", "commit", "rollback", "savepoint", "pragma", "exists", "vacuum"] {
+            assert!(!words.split(' ').any(|found| found == word), "{name} says {word}");
+        }
+    }
+}
+
+#[test]
+fn versions_have_no_gap_no_duplicate_and_end_at_head() {
+    assert_eq!(first_defect(VERSIONS), None);
+}
+
+#[test]
+fn a_gap_a_duplicate_and_a_forgotten_head_are_found() {
+    let version = |number, has_script: bool| Version {
+        number,
+        description: "some",
+        schema: "",
+        script: has_script.then_some(ADD_EXECUTION_TIME),
+    };
+    let cases: [(&[Version], &str); 6] = [
+        (&[version(1, false), version(3, true)], "version 3 follows 1"),
+        (&[version(1, false), version(2, true), version(2, true)], "version 2 follows 2"),
+        (&[version(2, true)], "the first version is 2"),
+        (&[version(1, false)], "the last version is 1, head is 2"),
+        (&[version(1, false), version(2, false)], "version 2 has no script"),
+        (&[], "there is no version"),
+    ];
+    for (versions, defect) in cases {
+        assert_eq!(first_defect(versions).as_deref(), Some(defect));
+    }
+}
+
+fn first_defect(versions: &[Version]) -> Option<String> {
+    let (Some(first), Some(last)) = (versions.first(), versions.last()) else {
+        return Some("there is no version".into());
+    };
+    if first.number != 1 {
+        return Some(format!("the first version is {}", first.number));
+    }
+    for pair in versions.windows(2) {
+        if pair[1].number != pair[0].number + 1 {
+            return Some(format!("version {} follows {}", pair[1].number, pair[0].number));
+        }
+        if pair[1].script.is_none() {
+            return Some(format!("version {} has no script", pair[1].number));
+        }
+    }
+    let numbers = (last.number, HEAD_VERSION);
+    (numbers.0 != numbers.1).then(|| format!("the last version is {}, head is {}", numbers.0, numbers.1))
+}
+
+#[test]
+fn the_schema_of_head_equals_the_replay_of_every_migration() {
+    for features in [NO_FEATURE, EVERY_FEATURE, Features::default()] {
+        let connection = Connection::open_in_memory().unwrap();
+        replay(&connection, features, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let replayed = Inventory::read(&connection).unwrap();
+        assert_eq!(replayed, expected_of(HEAD_VERSION, features).unwrap());
+    }
+}
+
+#[test]
+fn each_version_leads_to_its_schema_and_back() {
+    for pair in VERSIONS.windows(2) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(pair[0].schema).unwrap();
+        let before = Inventory::read(&connection).unwrap();
+        let script = pair[1].script.unwrap();
+        connection.execute_batch(script.up).unwrap();
+        assert_eq!(Inventory::read(&connection).unwrap(), Inventory::of_scripts(&[pair[1].schema]).unwrap());
+        connection.execute_batch(script.down).unwrap();
+        assert_eq!(Inventory::read(&connection).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_fresh_database_is_head_in_one_commit_or_nothing() {
+    let connection = Connection::open_in_memory().unwrap();
+    create_fresh(&connection, EVERY_FEATURE, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let inventory = Inventory::read(&connection).unwrap();
+    assert_eq!(compare(&expected_of(HEAD_VERSION, EVERY_FEATURE).unwrap(), &inventory), []);
+    let versions = VersionTable::read(&connection, &inventory).unwrap();
+    assert_eq!(versions.version(), HEAD_VERSION);
+    assert!(versions.rows().iter().all(|row| row.success && row.applied_at == "1970-01-01T00:00:00.000Z"));
+    // Where a name is taken, nothing at all is made.
+    let taken = Connection::open_in_memory().unwrap();
+    taken.execute_batch("CREATE TABLE reset_schedule (x)").unwrap();
+    create_fresh(&taken, EVERY_FEATURE, jiff::Timestamp::UNIX_EPOCH).unwrap_err();
+    assert_eq!(Inventory::read(&taken).unwrap().tables.len(), 1);
+}
+
+#[test]
+fn a_failed_row_gives_way_and_a_successful_one_never_does() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(VERSIONS[1].schema).unwrap();
+    let row = |success, error: Option<&str>| VersionRow {
+        version: 2,
+        applied_at: "x".into(),
+        description: "y".into(),
+        migration_script: None,
+        rollback_script: None,
+        execution_time_ms: None,
+        success,
+        error_message: error.map(Into::into),
+    };
+    let version = || {
+        let inventory = Inventory::read(&connection).unwrap();
+        VersionTable::read(&connection, &inventory).unwrap().version()
+    };
+    insert_baseline(&connection, "x", None).unwrap();
+    assert!(record(&connection, &row(false, Some("broken"))).unwrap());
+    assert_eq!(version(), 1, "only success counts");
+    assert!(record(&connection, &row(false, Some("broken again"))).unwrap());
+    assert!(record(&connection, &row(true, None)).unwrap());
+    assert_eq!(version(), 2);
+    assert!(!record(&connection, &row(false, Some("too late"))).unwrap());
+    assert!(!record(&connection, &row(true, None)).unwrap(), "applied already");
+    assert_eq!(version(), 2);
+}
+
+#[test]
+fn the_bundled_sqlite_is_one_without_the_log_reset_fault() {
+    assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+}
