@@ -18,7 +18,7 @@ use crate::failure::{Exit, Failure};
 ///
 /// Reads the state database, beside a running daemon too.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help(&["riskd status", "riskd status --json"]))]
+#[command(after_help = super::help("riskd status\nriskd status --json"))]
 pub struct Args {
     /// Database file [default: database.path of config/database.yaml, or data/state.db]
     path: Option<PathBuf>,
