@@ -20,7 +20,7 @@ const ROWS_A_LOOK: usize = 1000;
 
 /// Show the enforcement log, newest first; beside a running daemon too
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help(&EXAMPLES))]
+#[command(after_help = super::help(EXAMPLES))]
 pub struct Args {
     /// Database file [default: database.path of config/database.yaml, or data/state.db]
     path: Option<PathBuf>,
@@ -47,12 +47,11 @@ pub struct Args {
     follow: bool,
 }
 
-const EXAMPLES: [&str; 4] = [
-    "riskd log --failed --since 7d",
-    "riskd log --rule RULE-003 --account 123 --json",
-    "riskd log --slow=2000",
-    "riskd log --follow",
-];
+const EXAMPLES: &str = "\
+    riskd log --failed --since 7d
+    riskd log --rule RULE-003 --account 123 --json
+    riskd log --slow=2000
+    riskd log --follow";
 
 /// Since when rows are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -69,8 +69,9 @@ Exit codes:
   7  no space or no permission";
 
 /// What follows a command's options in its help: examples, and what its exit code means.
-fn help(examples: &[&str]) -> String {
-    format!("Examples:\n  {}\n\n{EXIT_CODES}", examples.join("\n  "))
+fn help(examples: &str) -> String {
+    let examples: Vec<String> = examples.lines().map(|line| format!("  {}", line.trim_start())).collect();
+    format!("Examples:\n{}\n\n{EXIT_CODES}", examples.join("\n"))
 }
 
 /// Options that every command takes.

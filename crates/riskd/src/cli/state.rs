@@ -56,7 +56,7 @@ impl State {
 /// Says which rows could not be read, each once.
 pub(super) fn warn_of(unreadable: &[Unreadable], output: &Output) {
     for row in unreadable.iter().take(MOST_LISTED) {
-        output.warn(format_args!("not shown, because it cannot be read: {row}"));
+        output.warn(format_args!("cannot be read: {row}"));
     }
     if let more @ 1.. = unreadable.len().saturating_sub(MOST_LISTED) {
         output.warn(format_args!("and {more} more rows that cannot be read"));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use riskd_core::engine::ResetSchedule;
-use riskd_core::model::{AccountId, EnforcementLog, Lockout, Money, Order, Position, PositionType, TradingDayClock};
+use riskd_core::model::{AccountId, EnforcementLog, Lockout, Money, Order, Position, PositionType, RuleId, TradingDayClock};
 use riskd_store::Unreadable;
 use riskd_store::reader::EnforcementFilter;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::failure::{Exit, Failure};
 ///
 /// Reads the state database, beside a running daemon too.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help(&["riskd status", "riskd status --json"]))]
+#[command(after_help = super::help("riskd status\nriskd status --json"))]
 pub struct Args {
     /// Database file [default: database.path of config/database.yaml, or data/state.db]
     path: Option<PathBuf>,
@@ -32,6 +32,8 @@ struct Standing {
     next_reset: Option<Timestamp>,
     positions: Vec<Position>,
     orders: Vec<Order>,
+    /// Rows of positions or orders that cannot be read, and may be this account's.
+    uncertain_rows: usize,
     last_enforcement: Option<EnforcementLog>,
 }
 
@@ -64,6 +66,7 @@ struct AccountAnswer {
     next_reset: Option<String>,
     open_positions: usize,
     living_orders: usize,
+    certain: bool,
     last_enforcement_id: Option<i64>,
 }
 
@@ -116,10 +119,19 @@ fn standings(state: &State, now: Timestamp) -> Result<(Vec<Standing>, Vec<Unread
             next_reset: account.reset_schedule.map(|schedule| schedule.next_reset_time),
             positions: account.positions,
             orders: account.orders,
+            uncertain_rows: uncertain_rows(&remembered.unreadable, account.account_id),
             last_enforcement,
         });
     }
     Ok((standings, remembered.unreadable))
+}
+
+/// How many rows of positions or orders, that are or may be the account's, cannot be read.
+fn uncertain_rows(unreadable: &[Unreadable], account_id: AccountId) -> usize {
+    let concerns = |row: &&Unreadable| {
+        matches!(row.table, "positions" | "orders") && row.account_id.is_none_or(|account| account == account_id)
+    };
+    unreadable.iter().filter(concerns).count()
 }
 
 /// The trading day that `now` belongs to on the account's clocks.
@@ -135,11 +147,17 @@ fn lines(standing: &Standing, state: &State, now: Timestamp) -> Vec<String> {
         lines.push(format!("  Realized P&L      {} on the trading day {date}", words::dollars(realized_pnl)));
     }
     if let Some(next_reset) = standing.next_reset {
-        lines.push(format!("  Next reset        {}", words::time(next_reset, zone)));
+        let at = words::time(next_reset, zone);
+        let when = if next_reset > now { at } else { format!("was due {at} and is not done yet") };
+        lines.push(format!("  Next reset        {when}"));
     }
     lines.push(format!("  Open positions    {}", standing.positions.len()));
     lines.extend(standing.positions.iter().map(position));
     lines.push(format!("  Living orders     {}", standing.orders.len()));
+    if standing.uncertain_rows > 0 {
+        let rows = words::count(standing.uncertain_rows, "row");
+        lines.push(format!("  State UNCERTAIN   {rows} of positions or orders cannot be read; only the broker knows"));
+    }
     if let Some(log) = &standing.last_enforcement {
         lines.push(format!("  Last enforcement  {}", log::line(log, state)));
     }
@@ -158,7 +176,11 @@ fn lock(standing: &Standing, state: &State, now: Timestamp) -> String {
             }
         }
     };
-    format!("LOCKED {until}\n  Because           {} ({})", lockout.reason, lockout.rule_id)
+    let rule = match lockout.rule_id {
+        RuleId::FOREIGN => String::new(),
+        rule_id => format!(" ({rule_id})"),
+    };
+    format!("LOCKED {until}\n  Because           {}{rule}", lockout.reason)
 }
 
 fn position(position: &Position) -> String {
@@ -184,6 +206,7 @@ fn answer(state: &State, standings: &[Standing], unreadable: &[Unreadable]) -> A
         next_reset: standing.next_reset.map(|next| next.to_string()),
         open_positions: standing.positions.len(),
         living_orders: standing.orders.len(),
+        certain: standing.uncertain_rows == 0,
         last_enforcement_id: standing.last_enforcement.as_ref().and_then(|log| log.id).map(|id| id.0),
     };
     Answer {

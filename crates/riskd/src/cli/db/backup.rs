@@ -11,7 +11,7 @@ use crate::failure::FailureKind;
 
 /// Make a verified backup, also while the daemon is at work
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help(&["riskd db backup", "riskd db backup --to /mnt/safe/state.db"]))]
+#[command(after_help = crate::cli::help("riskd db backup\nriskd db backup --to /mnt/safe/state.db"))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,

@@ -8,7 +8,7 @@ use crate::cli::{failures, words};
 
 /// List the backups, newest first, with version, size, age and whether each was verified
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help(&["riskd db backups", "riskd db backups --json"]))]
+#[command(after_help = crate::cli::help("riskd db backups\nriskd db backups --json"))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,

@@ -8,7 +8,7 @@ use crate::cli::failures;
 
 /// Bring the database to the current schema: backed up, in one verified transaction, or not at all
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help(&EXAMPLES))]
+#[command(after_help = crate::cli::help(EXAMPLES))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,
@@ -16,11 +16,10 @@ pub(super) struct Args {
     consent: Consent,
 }
 
-const EXAMPLES: [&str; 3] = [
-    "riskd db migrate                  the configured database",
-    "riskd db migrate old/state.db     another one; its backup goes to old/backups/",
-    "riskd db migrate --yes --json     for a script",
-];
+const EXAMPLES: &str = "\
+    riskd db migrate                  the configured database
+    riskd db migrate old/state.db     another one; its backup goes to old/backups/
+    riskd db migrate --yes --json     for a script";
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let target = Target::of(&args.database, context)?;

@@ -23,7 +23,7 @@ use crate::failure::{Exit, Failure, FailureKind};
 
 /// Look at, migrate, verify, back up and restore the state database
 #[derive(Debug, clap::Args)]
-#[command(arg_required_else_help = true, after_help = super::help(&["riskd db status", "riskd db migrate data/state.db"]))]
+#[command(arg_required_else_help = true, after_help = super::help("riskd db status\nriskd db migrate data/state.db"))]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

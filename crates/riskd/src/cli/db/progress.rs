@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use riskd_store::{Event, Step};
 
 use crate::cli::words;
@@ -23,7 +23,10 @@ pub(super) struct Progress<'a> {
 struct State {
     /// Lines told so far.
     told: BTreeSet<String>,
+    /// When the whole work began.
     began: Option<Instant>,
+    /// When the present step began: its rate is reckoned from here.
+    step_began: Option<Instant>,
     bar: Option<(Step, ProgressBar)>,
 }
 
@@ -35,7 +38,7 @@ impl<'a> Progress<'a> {
     /// Tells of one event.
     pub(super) fn tell(&self, event: Event) {
         match event {
-            Event::StepStarted(_) => drop(self.lock().bar.take()),
+            Event::StepStarted(_) => self.lock().begin_step(),
             Event::StepDone { line, .. } => self.line(&line),
             Event::Progress { step, done, total, unit } => self.draw(step, done, total, unit),
             Event::Warning(warning) => {
@@ -73,12 +76,13 @@ impl<'a> Progress<'a> {
             return;
         }
         let mut state = self.lock();
-        let began = *state.began.get_or_insert_with(Instant::now);
-        if began.elapsed() < QUIET_FOR {
+        let now = Instant::now();
+        if now.duration_since(*state.began.get_or_insert(now)) < QUIET_FOR {
             return;
         }
         if state.bar.as_ref().is_none_or(|(shown, _)| *shown != step) {
-            state.bar = Some((step, new_bar(step, total, unit)));
+            let worked_for = now.duration_since(state.step_began.unwrap_or(now));
+            state.bar = Some((step, new_bar(step, total, unit).with_elapsed(worked_for)));
         }
         if let Some((_, bar)) = &state.bar {
             bar.set_position(done);
@@ -90,23 +94,50 @@ impl<'a> Progress<'a> {
     }
 }
 
+impl State {
+    fn begin_step(&mut self) {
+        let now = Instant::now();
+        self.began.get_or_insert(now);
+        self.step_began = Some(now);
+        self.clear_bar();
+    }
+
+    fn clear_bar(&mut self) {
+        if let Some((_, bar)) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// A bar with rate and time left; without a known total, a spinner with rate.
 fn new_bar(step: Step, total: u64, unit: &'static str) -> ProgressBar {
     let template = if total == 0 {
-        format!("{{spinner}} {step}: {{human_pos}} {unit}, {{per_sec}}")
+        format!("{{spinner}} {step}: {{human_pos}} {unit}, {{rate}}")
     } else {
-        format!("{step} [{{bar:30}}] {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left")
+        format!("{step} [{{bar:30}}] {{human_pos}}/{{human_len}} {unit}, {{rate}}, {{left}} left")
     };
-    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(&template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            // A terminal that takes no more text is no reason to stop the work.
+            let _ = write!(text, "{}/s", HumanCount(rate(state) as u64));
+        })
+        .with_key("left", |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let missing = state.len().unwrap_or_default().saturating_sub(state.pos());
+            let _ = write!(text, "{}", HumanDuration(Duration::from_secs_f64(missing as f64 / rate(state))));
+        });
     let bar = if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total) };
     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
     bar.with_style(style)
 }
 
+/// Units a second since the step began; never zero.
+fn rate(state: &ProgressState) -> f64 {
+    (state.pos() as f64 / state.elapsed().as_secs_f64().max(0.001)).max(1.0)
+}
+
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        if let Some((_, bar)) = self.lock().bar.take() {
-            bar.finish_and_clear();
-        }
+        self.lock().clear_bar();
     }
 }

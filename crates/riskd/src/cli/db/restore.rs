@@ -12,7 +12,7 @@ use crate::cli::failures;
 ///
 /// Refuses while anything has the database open. The backup is verified first.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help(&EXAMPLES))]
+#[command(after_help = crate::cli::help(EXAMPLES))]
 pub(super) struct Args {
     /// The backup: a file, or its name in the folder of backups
     backup: PathBuf,
@@ -22,8 +22,9 @@ pub(super) struct Args {
     consent: Consent,
 }
 
-const EXAMPLES: [&str; 2] =
-    ["riskd db restore state_20261122_190000.db", "riskd db restore /mnt/safe/state.db data/state.db"];
+const EXAMPLES: &str = "\
+    riskd db restore state_20261122_190000.db
+    riskd db restore /mnt/safe/state.db data/state.db";
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let target = Target::of(&args.database, context)?;

@@ -10,7 +10,7 @@ use crate::cli::failures;
 ///
 /// What was written since that migration is in the file moved aside, not in the one put back.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help(&["riskd db rollback", "riskd db rollback data/state.db --yes"]))]
+#[command(after_help = crate::cli::help("riskd db rollback\nriskd db rollback data/state.db --yes"))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,

@@ -10,7 +10,7 @@ use crate::output::Output;
 ///
 /// Writes nothing, and works beside a running daemon.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help(&["riskd db status", "riskd db status data/state.db --json"]))]
+#[command(after_help = crate::cli::help("riskd db status\nriskd db status data/state.db --json"))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,

@@ -10,7 +10,7 @@ use crate::cli::failures;
 ///
 /// Writes nothing, and works beside a running daemon.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::cli::help(&["riskd db verify", "riskd db verify /mnt/safe/state.db"]))]
+#[command(after_help = crate::cli::help("riskd db verify\nriskd db verify /mnt/safe/state.db"))]
 pub(super) struct Args {
     #[command(flatten)]
     database: Database,
