@@ -91,7 +91,7 @@ impl Numbers {
         EnforcementId(self.last_enforcement)
     }
 
-    fn next_request(&mut self) -> RequestId {
+    pub(super) fn next_request(&mut self) -> RequestId {
         self.last_request += 1;
         RequestId(self.last_request)
     }

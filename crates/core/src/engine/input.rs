@@ -38,7 +38,8 @@ pub enum Event {
     Quote(Quote),
     /// A payload failed its checks.
     Refused(Refusal),
-    /// The answer to [`super::RequestKind::Snapshot`]: what the broker's REST interface says.
+    /// What the broker's REST interface says, when asked with [`super::RequestKind::Snapshot`]. Comes before the
+    /// request's [`Event::Answer`].
     Snapshot(Box<Snapshot>),
     /// A hub's connection came up (and every subscription on it was made again) or went down.
     Link {

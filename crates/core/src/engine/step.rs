@@ -165,8 +165,7 @@ impl EngineState {
     }
 
     pub(super) fn send_without_desk(&mut self, actions: &mut Vec<Action>, kind: RequestKind) {
-        self.numbers.last_request += 1;
-        let request = Request { id: RequestId(self.numbers.last_request), account_id: None, kind };
+        let request = Request { id: self.numbers.next_request(), account_id: None, kind };
         self.in_flight.insert(request.id, request.clone());
         actions.push(Action::Send(request));
     }
