@@ -19,7 +19,7 @@ use crate::output::Output;
 /// Everything runs on this machine: a simulated broker on loopback, six accounts of different habits, the daemon. Takes
 /// less than a minute, needs no account and no internet, and keeps its files for you to look at.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help(&["riskd demo", "riskd demo --within 10 --json", "riskd demo --feed trades.csv.gz --folder /tmp/demo"]))]
+#[command(after_help = super::help("riskd demo\nriskd demo --within 10 --json\nriskd demo --feed trades.csv.gz --folder /tmp/demo"))]
 pub struct Args {
     /// Trades to play, a CSV of timestamp,price, also gzipped [default: the recorded morning if found, else the sample]
     #[arg(long, value_name = "FILE")]
