@@ -290,8 +290,11 @@ fn a_contract_that_was_not_described_is_asked_for_again() {
 #[test]
 fn a_look_asked_for_at_the_moment_of_an_event_is_the_newer_word() {
     let mut world = World::new(&[ALICE], loss_rules());
+    world.run(5_000);
+    let looks = world.looks();
     world.feed(Event::Position(position(ALICE, ES, 1, "5000")));
     world.feed(refusal(Some(ALICE), Noun::Position));
+    assert_eq!(world.looks(), looks + 1, "asked for at the same moment");
     world.run(20);
     assert!(world.account(ALICE).book.has_no_positions(), "the broker holds nothing");
 }
