@@ -35,14 +35,20 @@ pub(super) struct Enforcement {
 /// One request on its way, or answered but not yet looked at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
-    pub(super) request_id: RequestId,
+    /// The request; absent when it is known only by the order it made.
+    pub(super) request_id: Option<RequestId>,
     /// From when on a look that still shows the need may lead to another request; absent until the answer came.
     pub(super) repeat_after: Option<Timestamp>,
 }
 
 impl Attempt {
     pub(super) fn sent(request_id: RequestId) -> Self {
-        Self { request_id, repeat_after: None }
+        Self { request_id: Some(request_id), repeat_after: None }
+    }
+
+    /// Somebody's market order that does what is wanted: only a look after `at` may lead to a request of ours.
+    pub(super) fn seen_at_the_broker(at: Timestamp) -> Self {
+        Self { request_id: None, repeat_after: Some(at) }
     }
 
     fn is_answered(&self) -> bool {

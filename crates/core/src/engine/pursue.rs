@@ -47,24 +47,27 @@ impl Desk {
             .state
             .book
             .positions()
-            .filter(|position| {
-                !self.outbox.closing.contains_key(&position.contract_id) && !self.is_being_closed(position, context.at)
-            })
+            .filter(|position| !self.outbox.closing.contains_key(&position.contract_id))
             .filter_map(|position| {
                 let largest = self.outbox.largest_size(&position.contract_id)?;
                 let size = position.size - largest;
                 let whole = largest == 0 || self.outbox.closed_whole_only.contains(&position.contract_id);
-                (size > 0).then(|| (position.contract_id.clone(), size, whole))
+                let contract_id = position.contract_id.clone();
+                let kind = if whole {
+                    RequestKind::ClosePosition(contract_id.clone())
+                } else {
+                    RequestKind::ReducePosition { contract_id: contract_id.clone(), size }
+                };
+                (size > 0).then(|| (contract_id, kind, self.is_being_closed(position, context.at)))
             })
             .collect();
-        for (contract_id, size, whole) in wanted {
-            let kind = if whole {
-                RequestKind::ClosePosition(contract_id.clone())
+        for (contract_id, kind, is_being_closed) in wanted {
+            let attempt = if is_being_closed {
+                Attempt::seen_at_the_broker(context.at)
             } else {
-                RequestKind::ReducePosition { contract_id: contract_id.clone(), size }
+                Attempt::sent(context.send(Some(self.id()), kind))
             };
-            let request_id = context.send(Some(self.id()), kind);
-            self.outbox.closing.insert(contract_id, Attempt::sent(request_id));
+            self.outbox.closing.insert(contract_id, attempt);
         }
     }
 
@@ -123,7 +126,7 @@ impl Desk {
             RequestKind::CancelOrder(order_id) => self.outbox.cancelling.get_mut(order_id),
             RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) => None,
         };
-        if let Some(attempt) = attempt.filter(|attempt| attempt.request_id == request_id) {
+        if let Some(attempt) = attempt.filter(|attempt| attempt.request_id == Some(request_id)) {
             let settles_ms = match (kind, failure) {
                 (RequestKind::CancelOrder(_), _)
                 | (_, Some(RequestFailure::Refused { .. } | RequestFailure::NotSent { .. })) => 0,

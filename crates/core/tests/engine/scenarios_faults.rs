@@ -110,7 +110,9 @@ fn an_old_look_neither_resurrects_nor_erases() {
     assert!(book.position(&id(ES)).is_some(), "not erased");
     assert!(book.order(order_id).is_none() && book.order(placed).is_some());
     // It was overtaken: another look follows, and agrees.
+    let looks = world.looks();
     world.run(2_000);
+    assert_eq!(world.looks(), looks + 1);
     let book = &world.account(ALICE).book;
     assert_eq!(book.positions().map(|held| held.contract_id.clone()).collect::<Vec<_>>(), [id(ES)]);
     assert!(world.account(ALICE).certain);
@@ -283,4 +285,16 @@ fn a_contract_that_was_not_described_is_asked_for_again() {
     let later = Input { at: after(world.now, 10_000), event: Event::TimePassed };
     step(&mut engine, &world.config, later, &mut actions);
     assert_eq!(describes(&actions).len(), 1, "asked again");
+}
+
+#[test]
+fn a_look_asked_for_at_the_moment_of_an_event_is_the_newer_word() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.run(5_000);
+    let looks = world.looks();
+    world.feed(Event::Position(position(ALICE, ES, 1, "5000")));
+    world.feed(refusal(Some(ALICE), Noun::Position));
+    assert_eq!(world.looks(), looks + 1, "asked for at the same moment");
+    world.run(20);
+    assert!(world.account(ALICE).book.has_no_positions(), "the broker holds nothing");
 }
