@@ -8,7 +8,7 @@ use crate::location::Paths;
 use crate::migrate::plan::Piece;
 use crate::migrate::run::{begin_immediate, commit};
 use crate::migrate::{MigrateOptions, OpenOutcome, Plan};
-use crate::schema::{Inventory, VERSION_TABLE, compare, expected_of, normalized};
+use crate::schema::{Inventory, VERSION_TABLE, compare, expected_of, expected_of_features};
 
 /// Runs pieces, and makes sure that none of them ended the transaction behind our back.
 pub(super) fn run_pieces<'a>(
@@ -24,9 +24,9 @@ pub(super) fn run_pieces<'a>(
     Ok(())
 }
 
-/// What in `after` is not as it must be: ours not as `version` asks, or the user's own not as it was.
-pub(super) fn definition_deviations(before: &Inventory, after: &Inventory, expected: &Inventory) -> Vec<String> {
-    let mut deviations: Vec<String> = compare(expected, after).iter().map(ToString::to_string).collect();
+/// What `after` has lost, changed or gained that is not `expected` of it: the user's own is as it was.
+pub(super) fn unexpected_changes(before: &Inventory, after: &Inventory, expected: &Inventory) -> Vec<String> {
+    let mut deviations = Vec::new();
     for (key, table) in before.tables.iter().filter(|(key, _)| *key != VERSION_TABLE) {
         let kept = after.tables.get(key).is_some_and(|after| {
             // A table of ours may have got a column; those it had are as they were.
@@ -71,14 +71,10 @@ pub(super) fn add_features(paths: &Paths, options: &MigrateOptions, version: i64
     let added = (|| {
         run_pieces(&database, plan.pieces())?;
         let after = Inventory::read(&database)?;
-        let deviations = definition_deviations(&before, &after, &expected_of(version, options.features)?);
-        // Defects that were there before are for `verify` to name, not for this to fail on.
-        let known: Vec<String> =
-            compare(&expected_of(version, options.features)?, &before).iter().map(ToString::to_string).collect();
-        let deviations: Vec<String> = deviations
-            .into_iter()
-            .filter(|deviation| !known.contains(deviation) || is_ours(&plan, deviation))
-            .collect();
+        // What was amiss before is for `verify` to name; this answers for what it adds.
+        let missing = compare(&expected_of_features(options.features)?, &after);
+        let mut deviations: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        deviations.extend(unexpected_changes(&before, &after, &expected_of(version, options.features)?));
         if deviations.is_empty() { Ok(()) } else { Err(StoreError::Deviates { deviations }) }
     })();
     added.inspect_err(|_| {
@@ -94,12 +90,6 @@ pub(super) fn add_features(paths: &Paths, options: &MigrateOptions, version: i64
         lines.push("✓ Optional daily_unrealized_pnl table created".to_owned());
     }
     Ok(OpenOutcome::FeaturesAdded { version, lines })
-}
-
-/// Whether the plan was to mend the very thing that deviates.
-fn is_ours(plan: &Plan, deviation: &str) -> bool {
-    let words: Vec<&str> = deviation.split(' ').collect();
-    plan.pieces().any(|piece| normalized(&piece.up).split(' ').any(|word| words.get(1) == Some(&word)))
 }
 
 /// What a connection needs that changes a database. Each of these does nothing inside a transaction, so it comes before.
