@@ -113,3 +113,46 @@ pub(super) fn use_write_ahead_log(database: &Database) -> Result<(), StoreError>
         Err(StoreError::StepFailed(format!("the journal mode stays {mode}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::schema::{ANALYTICS_INDEXES, Features, VERSIONS};
+
+    const OWN: &str = "CREATE TABLE mine (a, b); CREATE INDEX mine_index ON mine(a); CREATE VIEW mine_view AS SELECT a FROM mine; \
+                       CREATE TRIGGER mine_trigger AFTER INSERT ON mine BEGIN SELECT 1; END;";
+
+    #[test]
+    fn a_change_of_the_users_own_is_found() {
+        let base = [VERSIONS[1].schema, ANALYTICS_INDEXES.up, OWN];
+        let before = Inventory::of_scripts(&base).unwrap();
+        let expected = expected_of(2, Features::default()).unwrap();
+        let cases = [
+            ("", None),
+            ("ALTER TABLE lockouts ADD COLUMN more", None),
+            ("DROP INDEX mine_index", Some("index mine_index was changed or is gone")),
+            ("DROP VIEW mine_view", Some("view mine_view was changed or is gone")),
+            ("DROP TRIGGER mine_trigger", Some("trigger mine_trigger was changed or is gone")),
+            ("ALTER TABLE mine ADD COLUMN c", Some("table mine was changed or is gone")),
+            ("ALTER TABLE lockouts DROP COLUMN reason", Some("table lockouts was changed or is gone")),
+            ("CREATE TABLE surprise (a)", Some("table surprise appeared")),
+            ("CREATE INDEX surprise ON mine(b)", Some("index surprise appeared")),
+        ];
+        for (change, deviation) in cases {
+            let after = Inventory::of_scripts(&[base[0], base[1], base[2], change]).unwrap();
+            let found = unexpected_changes(&before, &after, &expected);
+            assert_eq!(found.first().map(String::as_str), deviation, "{change}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_ends_the_transaction_is_caught() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let piece =
+            Piece { up: "CREATE TABLE x (a); COMMIT;".into(), down: String::new(), already_done: false, mends: None };
+        let error = run_pieces(&connection, [&piece]).unwrap_err();
+        assert!(error.to_string().starts_with("a script ended the transaction"), "{error}");
+    }
+}
