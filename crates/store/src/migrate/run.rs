@@ -52,6 +52,8 @@ pub(super) struct Run<'a> {
     /// Made and not proved yet.
     pub(super) copy: Option<Copy>,
     pub(super) backup: Option<BackupInfo>,
+    /// The version table as it was found.
+    versions: VersionTable,
     steps: Vec<StepReport>,
     mended: Vec<String>,
     warnings: Vec<String>,
@@ -79,6 +81,7 @@ impl<'a> Run<'a> {
             from_version: None,
             copy: None,
             backup: None,
+            versions: VersionTable::Absent,
             steps: Vec::new(),
             mended: Vec::new(),
             warnings: Vec::new(),
@@ -92,6 +95,7 @@ impl<'a> Run<'a> {
         self.end()?;
         self.begin(Step::Preflight);
         let plan = Plan::to_head(&before, &versions, self.options.features)?;
+        self.versions = versions;
         self.preflight()?;
         self.end()?;
         self.begin(Step::Backup);
@@ -302,13 +306,15 @@ impl<'a> Run<'a> {
     fn prove_unchanged(&self, before: &Inventory, after: &Contents, found: &Found) -> Result<(), StoreError> {
         let backup = self.copy.as_ref().map(|copy| copy.path().to_owned());
         let backup = backup.or_else(|| self.backup.as_ref().map(|backup| backup.path.clone()));
+        // A backup of an attempt before this one does not have the row of that attempt's failure.
+        let versions = self.copy.as_ref().map(|_| &self.versions);
         let lost = differences(&found.contents, after);
         if let Some(backup) = &backup {
             if lost.is_empty() {
-                return prove(backup, found, before, after);
+                return prove(backup, found, before, after, versions);
             }
             let _ = self.database().execute_batch("ROLLBACK");
-            prove(backup, found, before, &contents(self.database(), before, &|_| ())?)?;
+            prove(backup, found, before, &contents(self.database(), before, &|_| ())?, versions)?;
         }
         if lost.is_empty() { Ok(()) } else { Err(StoreError::Deviates { deviations: lost }) }
     }
