@@ -120,8 +120,7 @@ fn report_of(
 /// How definitions differ. What belongs to a feature that is off may be missing, but not wrong.
 fn definition_deviations(found: &Inventory, version: i64, features: Features) -> Result<Vec<String>, StoreError> {
     let required = compare(&expected_of(version, features)?, found);
-    let every = Features { analytics_indexes: true, daily_unrealized_pnl: true };
-    let wrong = compare(&expected_of(version, every)?, found).into_iter().filter(|deviation| {
+    let wrong = compare(&expected_of(version, Features::ALL)?, found).into_iter().filter(|deviation| {
         let is_missing = matches!(
             deviation,
             Deviation::MissingIndex { .. } | Deviation::MissingTable { .. } | Deviation::MissingColumn { .. }
