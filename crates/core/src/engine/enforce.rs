@@ -9,6 +9,9 @@ use crate::model::{
 };
 use crate::rules::{Breach, Goal, LockTerm, Trigger, Verdict};
 
+/// Stands in the reason of every enforcement that only holds a lockout: something appeared in a locked account.
+pub const WHILE_LOCKED_BY: &str = "while locked by";
+
 impl Desk {
     /// Asks every rule that watches one of the triggers, in order of precedence, and begins what its breach demands.
     ///
@@ -54,7 +57,7 @@ impl Desk {
         if clean || self.outbox.enforcements.iter().any(|pending| pending.goal == goal) {
             return;
         }
-        let until = lockout.locked_until.map_or_else(|| "without end".to_owned(), |until| format!("until {until}"));
+        let until = lockout.locked_until.map_or_else(|| "without end".to_owned(), |until| self.until(context, until));
         let action = if book.has_no_positions() {
             EnforcementAction::CancelOrders
         } else {
@@ -66,9 +69,16 @@ impl Desk {
             (None, None) => return,
         };
         let rule_id = lockout.rule_id;
-        let reason = format!("{found} while locked by {rule_id} {until}");
+        let reason = format!("{found} {WHILE_LOCKED_BY} {rule_id} {until}");
         let lockout_until = lockout.locked_until;
         self.open(context, rule_id, lockout_until, Breach { action, goal, lock: None, reason, pnl: None });
+    }
+
+    /// `until 2026-11-22 17:00 EST`, on the clocks of the account's time zone.
+    fn until(&self, context: &Context<'_>, until: Timestamp) -> String {
+        let zone = self.account_config(context.config).map(|account| account.day_clock.timezone().clone());
+        let local = until.to_zoned(zone.unwrap_or(jiff::tz::TimeZone::UTC));
+        format!("until {}", local.strftime("%Y-%m-%d %H:%M %Z"))
     }
 
     fn begin(&mut self, context: &mut Context<'_>, account: &AccountConfig, rule_id: RuleId, breach: Breach) {

@@ -198,7 +198,7 @@ impl Desk {
         }
         let after = self.state.session.realized_pnl();
         if before != after {
-            self.report(context, format!("realized P&L of the day: ${before} known, ${after} at the broker"));
+            self.report(context, format!("realized P&L of the day: {before:#} known, {after:#} at the broker"));
             self.store_daily_pnl(context);
         }
         if changed || before != after {
