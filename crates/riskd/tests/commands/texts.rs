@@ -72,6 +72,13 @@ fn refusals_say_what_is_there_and_what_to_do() {
 }
 
 #[test]
+fn a_name_that_is_taken_is_named() {
+    let ground = Ground::v1();
+    ground.sql("data/state.db", "CREATE VIEW idx_positions_updated AS SELECT 1");
+    insta::assert_snapshot!(ground.session(&[&["db", "status"], &["db", "migrate"]]));
+}
+
+#[test]
 fn deviations_are_named_one_by_one() {
     let ground = Ground::v2();
     ground.sql(
