@@ -58,7 +58,7 @@ fn engine_holding(accounts: i64) -> (Config, EngineState, Timestamp) {
             positions: vec![position(account_id, at)],
             orders: Vec::new(),
             trades: Vec::new(),
-            trades_since: at,
+            trades_since: Some(at),
             refused: Vec::new(),
         }))
     });

@@ -57,8 +57,8 @@ const QUERIED: &str = r#"{"orders":[
 #[tokio::test]
 async fn a_snapshot_holds_everything_suspended_children_too() {
     let server = one_account(|| ok(QUERIED)).await;
-    let snapshot = gateway(&server).snapshot(ACCOUNT, start()).await.unwrap();
-    assert_eq!((snapshot.account_id, snapshot.asked_at, snapshot.trades_since), (ACCOUNT, start(), start()));
+    let snapshot = gateway(&server).snapshot(ACCOUNT, Some(start())).await.unwrap();
+    assert_eq!((snapshot.account_id, snapshot.asked_at, snapshot.trades_since), (ACCOUNT, start(), Some(start())));
     let account = snapshot.account.unwrap();
     assert_eq!((account.id, account.can_trade), (ACCOUNT, Some(false)));
     assert_eq!(snapshot.positions.iter().map(|position| position.id.0).collect::<Vec<_>>(), [1]);
@@ -84,7 +84,7 @@ async fn a_snapshot_holds_everything_suspended_children_too() {
 #[tokio::test]
 async fn a_gateway_without_the_query_still_gives_a_snapshot() {
     let server = one_account(|| Reply::Status(404, String::new())).await;
-    let snapshot = gateway(&server).snapshot(ACCOUNT, start()).await.unwrap();
+    let snapshot = gateway(&server).snapshot(ACCOUNT, Some(start())).await.unwrap();
     assert_eq!(snapshot.orders.iter().map(|order| order.id.0).collect::<Vec<_>>(), [10]);
 }
 
@@ -92,7 +92,7 @@ async fn a_gateway_without_the_query_still_gives_a_snapshot() {
 async fn half_a_snapshot_is_none() {
     for reply in [(|| Reply::Status(500, String::new())) as fn() -> Reply, || refused(1), || ok(SUCCESS)] {
         let server = one_account(reply).await;
-        assert!(gateway(&server).snapshot(ACCOUNT, start()).await.is_err());
+        assert!(gateway(&server).snapshot(ACCOUNT, Some(start())).await.is_err());
     }
 }
 
@@ -194,7 +194,7 @@ async fn a_partial_close_that_live_accounts_refuse_becomes_a_full_one() {
 #[tokio::test]
 async fn what_is_learned_comes_before_the_answer() {
     let server = one_account(|| ok(QUERIED)).await;
-    let snapshot = request(RequestKind::Snapshot { trades_since: start() });
+    let snapshot = request(RequestKind::Snapshot { trades_since: Some(start()) });
     let events = gateway(&server).perform(&snapshot).await;
     assert!(matches!(&events[0], Event::Snapshot(snapshot) if snapshot.positions.len() == 1), "{events:?}");
     assert_eq!(events[1..], [answer(Ok(()))]);

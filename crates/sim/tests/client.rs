@@ -46,7 +46,7 @@ async fn perform(gateway: &Gateway, kind: RequestKind) -> Vec<Event> {
 }
 
 async fn snapshot(gateway: &Gateway) -> Snapshot {
-    let events = perform(gateway, RequestKind::Snapshot { trades_since: Timestamp::UNIX_EPOCH }).await;
+    let events = perform(gateway, RequestKind::Snapshot { trades_since: Some(Timestamp::UNIX_EPOCH) }).await;
     match events.into_iter().next() {
         Some(Event::Snapshot(snapshot)) => *snapshot,
         other => panic!("a snapshot was expected, not {other:?}"),

@@ -211,6 +211,10 @@ fn judge_start(path: &Path, start: &[u8], length: u64) -> Result<Mode, DatabaseK
         if start.len() < MAGIC.len() && MAGIC.starts_with(start) {
             return damaged(format!("it is cut off after {length} bytes"));
         }
+        // The first transaction of a new file writes its first page last.
+        if has_journal && began_empty(&journal) && start.iter().all(|&byte| byte == 0) {
+            return Err(DatabaseKind::NeedsRecovery);
+        }
         return Err(DatabaseKind::Foreign { reason: what_else(start, length).into() });
     }
     if start.len() < HEADER_BYTES {
@@ -270,10 +274,10 @@ pub(crate) fn is_filled(path: &Path) -> bool {
 
 /// What changes when somebody writes a file.
 #[derive(Debug, PartialEq, Eq)]
-struct FileMark(Option<(u64, u64, i64, i64)>, bool);
+pub(crate) struct FileMark(Option<(u64, u64, i64, i64)>, bool);
 
 impl FileMark {
-    fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         use std::os::unix::fs::MetadataExt;
         let metadata = path.metadata().ok();
         Self(

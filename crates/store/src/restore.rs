@@ -11,7 +11,7 @@ use crate::error::{EngineErrorKind, StoreError};
 use crate::file_lock::FileLock;
 use crate::files::{check_space, check_writable, make_folder, sync_file, sync_folder};
 use crate::location::{Location, Paths, with_suffix};
-use crate::migrate::{Attempt, Ending, Faults, Step, Trigger, write_attempt};
+use crate::migrate::{Attempt, Ending, Faults, Step, Trigger, in_words, write_attempt};
 use crate::open::{DatabaseKind, Looked, is_filled, look, refuse};
 use crate::schema::applied_at;
 
@@ -355,7 +355,7 @@ fn line_of(
 ) -> Attempt {
     Attempt {
         at: applied_at(options.clock.now()),
-        database: paths.database.clone(),
+        database: in_words(&paths.database),
         trigger: Trigger::Command,
         from_version: previous_version.unwrap_or(0),
         to_version: version,
@@ -363,7 +363,7 @@ fn line_of(
         step: None,
         code: None,
         error: None,
-        backup: Some(backup.to_owned()),
+        backup: Some(in_words(backup)),
         duration_ms: options.clock.ms_since(started),
         pid: std::process::id(),
     }

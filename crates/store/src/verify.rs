@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::connection::Mode;
 use crate::content::integrity_findings;
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::StoreError;
 use crate::location::Location;
 use crate::migrate::Step;
-use crate::open::{DatabaseKind, Looked, look, refuse};
+use crate::open::{DatabaseKind, FileMark, Looked, look, refuse};
 use crate::schema::{Deviation, Features, HEAD_VERSION, Inventory, VERSIONS, VersionTable, compare, expected_of};
 
 /// What a check of a database found.
@@ -62,10 +63,32 @@ pub fn verify(
     interrupt: &Interrupt,
     observer: Observer<'_>,
 ) -> Result<VerifyReport, StoreError> {
-    let paths = location.resolve()?;
-    let path = paths.database;
-    let Looked { kind, seen } = look(&path)?;
+    const TRIES: u32 = 3;
+    let path = location.resolve()?.database;
     observer(Event::StepStarted(Step::Verification));
+    let mut tries = 0;
+    let report = loop {
+        let before = FileMark::of(&path);
+        let looked = look(&path)?;
+        let without_locks = looked.seen.as_ref().is_some_and(|seen| seen.mode == Mode::Immutable);
+        let report = report_of(path.clone(), looked, features, interrupt);
+        tries += 1;
+        // Read without locks, it says nothing when somebody wrote meanwhile.
+        if tries >= TRIES || !without_locks || FileMark::of(&path) == before {
+            break report?;
+        }
+    };
+    observer(Event::StepDone { step: Step::Verification, line: report.line(), duration_ms: 0 });
+    Ok(report)
+}
+
+fn report_of(
+    path: PathBuf,
+    looked: Looked,
+    features: Features,
+    interrupt: &Interrupt,
+) -> Result<VerifyReport, StoreError> {
+    let Looked { kind, seen } = looked;
     let version = match &kind {
         DatabaseKind::Damaged { reason } => return Ok(VerifyReport::of_defect(path, reason.clone())),
         DatabaseKind::Fresh => return Ok(VerifyReport::of_defect(path, "the database is empty".into())),
@@ -91,9 +114,7 @@ pub fn verify(
     deviations.extend(integrity_findings(&seen.database)?.into_iter().map(|finding| format!("integrity: {finding}")));
     let expected = expected_of(version, features)?;
     let tables = expected.tables.keys().filter(|key| !key.starts_with("sqlite_")).count();
-    let report = VerifyReport { path, version, deviations, tables, indexes: expected.indexes.len() };
-    observer(Event::StepDone { step: Step::Verification, line: report.line(), duration_ms: 0 });
-    Ok(report)
+    Ok(VerifyReport { path, version, deviations, tables, indexes: expected.indexes.len() })
 }
 
 /// How definitions differ. What belongs to a feature that is off may be missing, but not wrong.

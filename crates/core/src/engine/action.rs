@@ -16,7 +16,8 @@ use crate::rules::Goal;
 pub enum Action {
     /// Make something durable.
     Store(Write),
-    /// Ask something of the broker. The answer comes back as an event.
+    /// Ask something of the broker. Exactly one [`super::Event::Answer`] must come back, however long it takes: a request
+    /// without one counts as on its way, and what depends on it is not sent again.
     Send(Request),
     /// Ask for quotes of this contract, now and after every reconnection.
     WatchQuotes(ContractId),
@@ -128,10 +129,10 @@ pub enum RequestKind {
     },
     /// Cancel an order.
     CancelOrder(OrderId),
-    /// Say what there is: account, positions, living orders (suspended ones too), trades.
+    /// Say what there is: positions and living orders, suspended ones too.
     Snapshot {
-        /// From when on trades are wanted.
-        trades_since: Timestamp,
+        /// From when on trades are wanted, and the account with them; absent when they are not.
+        trades_since: Option<Timestamp>,
     },
     /// Describe a contract.
     DescribeContract(ContractId),

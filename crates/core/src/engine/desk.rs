@@ -44,7 +44,10 @@ pub(super) struct Reconciliation {
     pub(super) outstanding: Option<RequestId>,
     /// When the broker was last asked.
     pub(super) asked_at: Option<Timestamp>,
+    /// When everything is asked next: positions, orders, trades, the account.
     pub(super) look_at: Option<Timestamp>,
+    /// When only positions and orders are asked next, which costs less of the request budget.
+    pub(super) glance_at: Option<Timestamp>,
     /// Looks in a row that the broker did not answer.
     pub(super) failures: usize,
     /// Looks in a row with a position or order that could not be read.
@@ -55,6 +58,16 @@ impl Reconciliation {
     /// Asks for a look at `when` at the latest.
     pub(super) fn look_by(&mut self, when: Timestamp) {
         self.look_at = Some(self.look_at.map_or(when, |planned| planned.min(when)));
+    }
+
+    /// Asks for a glance at positions and orders at `when` at the latest.
+    pub(super) fn glance_by(&mut self, when: Timestamp) {
+        self.glance_at = Some(self.glance_at.map_or(when, |planned| planned.min(when)));
+    }
+
+    /// When the broker is asked next, one way or the other.
+    pub(super) fn next_at(&self) -> Option<Timestamp> {
+        [self.look_at, self.glance_at].into_iter().flatten().min()
     }
 
     /// Asks for a look at once, or so long after the last one that a stream of bad payloads cannot eat up the request
@@ -78,7 +91,7 @@ impl Numbers {
         EnforcementId(self.last_enforcement)
     }
 
-    fn next_request(&mut self) -> RequestId {
+    pub(super) fn next_request(&mut self) -> RequestId {
         self.last_request += 1;
         RequestId(self.last_request)
     }

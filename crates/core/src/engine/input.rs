@@ -38,7 +38,8 @@ pub enum Event {
     Quote(Quote),
     /// A payload failed its checks.
     Refused(Refusal),
-    /// The answer to [`super::RequestKind::Snapshot`]: what the broker's REST interface says.
+    /// What the broker's REST interface says, when asked with [`super::RequestKind::Snapshot`]. Comes before the
+    /// request's [`Event::Answer`].
     Snapshot(Box<Snapshot>),
     /// A hub's connection came up (and every subscription on it was made again) or went down.
     Link {
@@ -110,8 +111,8 @@ pub struct Snapshot {
     pub orders: Vec<Order>,
     /// Every trade since `trades_since`.
     pub trades: Vec<Trade>,
-    /// From when on trades were asked for.
-    pub trades_since: Timestamp,
+    /// From when on trades were asked for; absent when they were not.
+    pub trades_since: Option<Timestamp>,
     /// Rows that failed their checks. A refused position or order keeps the account uncertain.
     pub refused: Vec<Invalid>,
 }

@@ -4,8 +4,10 @@ use jiff::Timestamp;
 
 use super::action::{Action, Notice, RequestKind, Write};
 use super::desk::{Context, Desk};
-use crate::model::{AccountId, ContractId, Order, OrderId, OrderState, Position, Quote};
-use crate::rules::Trigger;
+use super::enforce::revise;
+use crate::model::{AccountId, ContractId, EnforcementLogDraft, Order, OrderId, OrderState, Position, Quote};
+use crate::rules::{Goal, Trigger};
+use crate::state::Markets;
 
 impl Desk {
     /// Takes over an open position (or, with size 0, a closed one). Gives the trigger when it really changed.
@@ -83,13 +85,9 @@ impl Desk {
         );
     }
 
-    fn count(
-        &mut self,
-        change: impl Fn(&mut crate::model::EnforcementLogDraft),
-        concerns: impl Fn(&crate::rules::Goal) -> bool,
-    ) {
+    fn count(&mut self, change: impl Fn(&mut EnforcementLogDraft), concerns: impl Fn(&Goal) -> bool) {
         for enforcement in self.outbox.enforcements.iter_mut().filter(|enforcement| concerns(&enforcement.goal)) {
-            super::enforce::revise(&mut enforcement.log, &change);
+            revise(&mut enforcement.log, &change);
         }
     }
 }
@@ -110,7 +108,7 @@ pub(super) fn attend_market(context: &mut Context<'_>, contract_id: &ContractId,
 
 /// Takes over prices; counts a price off the grid. Says whether anything changed.
 pub(super) fn observe_quote(
-    markets: &mut crate::state::Markets,
+    markets: &mut Markets,
     actions: &mut Vec<Action>,
     quote: &Quote,
     at: Timestamp,

@@ -105,7 +105,7 @@ impl Desk {
         } else {
             LOOK_AFTER_MS[self.outbox.looks.min(LOOK_AFTER_MS.len() - 1)]
         };
-        self.reconciliation.look_by(time_after_ms(at, wait));
+        self.reconciliation.glance_by(time_after_ms(at, wait));
     }
 
     /// Takes over the answer to a request of an enforcement.

@@ -19,12 +19,13 @@ const POLL_EACH_ACCOUNT_MS: i64 = 2_400;
 impl Desk {
     /// Asks the broker what there is, if that is due and no answer is awaited.
     pub(super) fn look_if_due(&mut self, context: &mut Context<'_>) {
-        let due = self.reconciliation.look_at.is_some_and(|look_at| look_at <= context.at);
+        let due = self.reconciliation.next_at().is_some_and(|next_at| next_at <= context.at);
         if !due || self.reconciliation.outstanding.is_some() {
             return;
         }
-        self.reconciliation.look_at = None;
-        let trades_since = self.state.session.starts_at();
+        self.reconciliation.glance_at = None;
+        let everything = self.reconciliation.look_at.take_if(|look_at| *look_at <= context.at).is_some();
+        let trades_since = everything.then(|| self.state.session.starts_at());
         let request_id = context.send(Some(self.id()), RequestKind::Snapshot { trades_since });
         self.reconciliation.outstanding = Some(request_id);
         self.reconciliation.asked_at = Some(context.at);
@@ -34,12 +35,16 @@ impl Desk {
     }
 
     /// Takes over that a look was answered, or failed.
-    pub(super) fn observe_look_answered(&mut self, context: &mut Context<'_>, failed: bool) {
+    pub(super) fn observe_look_answered(&mut self, context: &mut Context<'_>, everything: bool, failed: bool) {
         self.reconciliation.outstanding = None;
         if failed {
-            let wait = wait_after(self.reconciliation.failures);
+            let again_at = time_after_ms(context.at, wait_after(self.reconciliation.failures));
             self.reconciliation.failures += 1;
-            self.reconciliation.look_by(time_after_ms(context.at, wait));
+            if everything {
+                self.reconciliation.look_by(again_at);
+            } else {
+                self.reconciliation.glance_by(again_at);
+            }
             return;
         }
         self.reconciliation.failures = 0;
@@ -77,7 +82,7 @@ impl Desk {
             self.reconciliation.look_by(time_after_ms(context.at, wait));
         }
         if positions_overtaken || orders_overtaken {
-            self.reconciliation.look_by(time_after_ms(context.at, OVERTAKEN_RETRY_MS));
+            self.reconciliation.glance_by(time_after_ms(context.at, OVERTAKEN_RETRY_MS));
         }
         let proof = Proof {
             asked_at: snapshot.asked_at,
@@ -178,8 +183,11 @@ impl Desk {
     }
 
     fn take_over_trades(&mut self, context: &mut Context<'_>, snapshot: &Snapshot, triggers: &mut Vec<Trigger>) {
+        let Some(trades_since) = snapshot.trades_since else {
+            return;
+        };
         let before = self.state.session.realized_pnl();
-        let complete = snapshot.trades_since <= self.state.session.starts_at()
+        let complete = trades_since <= self.state.session.starts_at()
             && !snapshot.refused.iter().any(|invalid| invalid.noun == Noun::Trade);
         let mut changed = false;
         for trade in &snapshot.trades {

@@ -165,8 +165,7 @@ impl EngineState {
     }
 
     pub(super) fn send_without_desk(&mut self, actions: &mut Vec<Action>, kind: RequestKind) {
-        self.numbers.last_request += 1;
-        let request = Request { id: RequestId(self.numbers.last_request), account_id: None, kind };
+        let request = Request { id: self.numbers.next_request(), account_id: None, kind };
         self.in_flight.insert(request.id, request.clone());
         actions.push(Action::Send(request));
     }
@@ -290,9 +289,9 @@ impl EngineState {
                     market.describe_again_at = Some(time_after_ms(at, DESCRIBE_AGAIN_MS));
                 }
             }
-            (RequestKind::Snapshot { .. }, Some(account_id)) => {
+            (RequestKind::Snapshot { trades_since }, Some(account_id)) => {
                 self.with_desk(config, at, actions, account_id, |desk, context| {
-                    desk.observe_look_answered(context, failure.is_some());
+                    desk.observe_look_answered(context, trades_since.is_some(), failure.is_some());
                 });
             }
             (kind, Some(account_id)) => self.with_desk(config, at, actions, account_id, |desk, context| {

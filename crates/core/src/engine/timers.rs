@@ -209,7 +209,7 @@ impl Desk {
             .and_then(|lockout| lockout.locked_until)
             .filter(|_| !locks.clearing)
             .map(|until| locks.retry_at.map_or(until, |retry_at| until.max(retry_at)));
-        let look = self.reconciliation.look_at.filter(|_| self.reconciliation.outstanding.is_none());
+        let look = self.reconciliation.next_at().filter(|_| self.reconciliation.outstanding.is_none());
         let slow = self.outbox.enforcements.iter().filter_map(|pending| {
             let after_ms = next_severity_after_ms(&config.enforcement, pending.told)?;
             Some(time_after_ms(pending.log.timestamp, after_ms))

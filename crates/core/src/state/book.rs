@@ -1,4 +1,8 @@
 //! The positions and living orders of one account, and when each was last heard of.
+//!
+//! Two sources speak of the same things: the hub, event by event, and now and then a look at the broker's books, which
+//! shows how they were when it was asked for. So the book remembers when it heard of each thing, of what is gone too: an
+//! old look must neither bring back a position that the hub closed since, nor take away one that it opened since.
 
 use std::collections::BTreeMap;
 
@@ -81,8 +85,8 @@ impl Book {
 
     /// Takes over a living order; gives back what was known before.
     pub(crate) fn put_order(&mut self, order: Order, at: Timestamp) -> Option<Order> {
+        let order_id = order.id;
         let heard = Heard { value: Some(order), heard_at: at };
-        let order_id = heard.value.as_ref().map(|order| order.id)?;
         self.orders.insert(order_id, heard).and_then(|before| before.value)
     }
 

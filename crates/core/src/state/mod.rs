@@ -11,7 +11,8 @@ mod session;
 pub use book::{Book, Heard};
 pub use locks::Locks;
 pub use markets::{Market, Markets};
-pub use session::{DayOfTrade, Session};
+pub(crate) use session::DayOfTrade;
+pub use session::Session;
 
 use jiff::Timestamp;
 

@@ -22,7 +22,7 @@ pub struct Session {
 
 /// The trading day a trade belongs to, by its own time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DayOfTrade {
+pub(crate) enum DayOfTrade {
     /// The present day: it counts now.
     Present,
     /// A day that is over.

@@ -42,7 +42,7 @@ impl Probe {
             positions: Vec::new(),
             orders: Vec::new(),
             trades: Vec::new(),
-            trades_since: Timestamp::MIN,
+            trades_since: Some(Timestamp::MIN),
             refused: Vec::new(),
         })));
         probe

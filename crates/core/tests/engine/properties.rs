@@ -332,7 +332,7 @@ fn outcome(events: &[Event]) -> BTreeMap<String, Vec<String>> {
             positions: Vec::new(),
             orders: Vec::new(),
             trades: Vec::new(),
-            trades_since: Timestamp::MIN,
+            trades_since: Some(Timestamp::MIN),
             refused: Vec::new(),
         }))
     };

@@ -114,7 +114,7 @@ fn a_reduction_over_several_positions_ends_exactly_at_the_limit() {
         positions: vec![position(ALICE, MNQ, 5, "1"), position(ALICE, ES, -5, "1"), position(ALICE, MES, 2, "1")],
         orders: Vec::new(),
         trades: Vec::new(),
-        trades_since: Timestamp::MIN,
+        trades_since: Some(Timestamp::MIN),
         refused: Vec::new(),
     };
     let responses = probe.feed(riskd_core::engine::Event::Snapshot(Box::new(snapshot)));

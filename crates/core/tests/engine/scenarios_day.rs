@@ -197,3 +197,27 @@ fn a_lock_set_on_the_eve_of_a_change_ends_with_the_wall_clock() {
     run_until(&mut world, "2026-03-08T21:00:01Z");
     assert!(!world.is_locked(ALICE));
 }
+
+#[test]
+fn a_machine_that_slept_for_days_turns_the_day_once() {
+    let mut world = World::new(&[ALICE], realized());
+    world.realizes(ALICE, "-500");
+    world.run(1_000);
+    assert!(world.is_locked(ALICE));
+    world.now = at("2026-03-13T12:00:00Z");
+    world.run(5_000);
+    assert_eq!(resets(&world).len(), 1);
+    assert_eq!(world.account(ALICE).session.day(), date(2026, 3, 13));
+    assert!(!world.is_locked(ALICE));
+}
+
+#[test]
+fn an_input_dated_before_the_last_one_happens_now() {
+    let mut world = World::new(&[ALICE], realized());
+    run_until(&mut world, "2026-03-10T21:00:10Z");
+    world.now = at("2026-03-10T20:00:00Z");
+    world.feed(Event::Trade(trade(900, ALICE, Some("-500"), at("2026-03-10T21:00:05Z"))));
+    assert_eq!(world.account(ALICE).session.day(), date(2026, 3, 11), "the day does not turn back");
+    assert_eq!(world.disk.lockouts[&ALICE].locked_until, Some(at("2026-03-11T21:00:00Z")));
+    assert_eq!(world.log(ALICE)[0].timestamp, at("2026-03-10T21:00:10Z"));
+}

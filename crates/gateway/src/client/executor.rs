@@ -1,12 +1,10 @@
-//! Carries out the engine's requests and says how it went. No choice is made here, but for one that the gateway forces:
-//! a partial close that live accounts refuse becomes a full one.
+//! Carries out the engine's requests and says how it went. No choice is made here.
 
 use riskd_core::engine::{Event, Request, RequestFailure, RequestKind};
-use riskd_core::model::{AccountId, ContractId};
+use riskd_core::model::ContractId;
 
 use super::CallError;
 use super::rest::Gateway;
-use crate::protocol::wire::Meaning;
 
 impl Gateway {
     /// Carries out a request. What comes back is to be fed to the engine in this order: what was learned, and last
@@ -26,7 +24,7 @@ impl Gateway {
                 self.close_position(account_id, contract_id).await.map_err(failure)
             }
             (RequestKind::ReducePosition { contract_id, size }, Some(account_id)) => {
-                self.reduce_or_close(account_id, contract_id, *size).await.map_err(failure)
+                self.reduce_position(account_id, contract_id, *size).await.map_err(failure)
             }
             (RequestKind::CancelOrder(order_id), Some(account_id)) => {
                 self.cancel_order(account_id, *order_id).await.map_err(failure)
@@ -52,27 +50,5 @@ impl Gateway {
                 Err(RequestFailure::Unknown { message })
             }
         }
-    }
-
-    /// Live accounts refuse a partial close. Too much closed is safer than too little, so the whole position goes then.
-    async fn reduce_or_close(
-        &self,
-        account_id: AccountId,
-        contract_id: &ContractId,
-        size: i64,
-    ) -> Result<(), CallError> {
-        let error = match self.reduce_position(account_id, contract_id, size).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        // Every other refusal says something about the position or the request, which only the engine can weigh.
-        if !matches!(error.meaning(), Some(Meaning::Rejected | Meaning::AccountRejected)) {
-            return Err(error);
-        }
-        tracing::error!(
-            %account_id, %contract_id, size, %error,
-            "the broker refuses to close part of a position; closing all of it"
-        );
-        self.close_position(account_id, contract_id).await
     }
 }

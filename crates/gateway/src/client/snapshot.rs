@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use riskd_core::engine::Snapshot;
-use riskd_core::model::{Account, AccountId, Order, OrderId};
+use riskd_core::model::{Account, AccountId, Order, OrderId, Trade};
 use serde_json::value::RawValue;
 
 use super::CallError;
@@ -19,17 +19,22 @@ const PAGE_ROWS: i64 = 500;
 const PAGES_LIMIT: i64 = 200;
 
 impl Gateway {
-    /// Asks for everything: the account, positions, living orders (suspended ones too), trades from a moment on.
+    /// Asks for positions and living orders (suspended ones too), and with `trades_since` also for trades from then on and
+    /// for the account.
     ///
     /// The questions go out together, so that their answers belong to nearly the same moment. Fails when any of them
     /// does: half a snapshot would say "flat" of what it did not see.
-    pub async fn snapshot(&self, account_id: AccountId, trades_since: Timestamp) -> Result<Snapshot, CallError> {
+    pub async fn snapshot(
+        &self,
+        account_id: AccountId,
+        trades_since: Option<Timestamp>,
+    ) -> Result<Snapshot, CallError> {
         let asked_at = (self.inner.clock)();
         let (positions, orders, trades, account) = tokio::try_join!(
             self.open_positions(account_id, Priority::Snapshot),
             self.living_orders(account_id),
-            self.trades(account_id, trades_since, Priority::Snapshot),
-            self.accounts(false, Priority::Snapshot),
+            self.trades_if_wanted(account_id, trades_since),
+            self.account_if_wanted(trades_since.is_some()),
         )?;
         let refused_accounts =
             account.refused.iter().filter(|refused| refused.refusal.account_id == Some(account_id)).cloned();
@@ -51,6 +56,24 @@ impl Gateway {
             trades_since,
             refused,
         })
+    }
+
+    async fn trades_if_wanted(
+        &self,
+        account_id: AccountId,
+        since: Option<Timestamp>,
+    ) -> Result<Rows<Trade>, CallError> {
+        match since {
+            Some(since) => self.trades(account_id, since, Priority::Snapshot).await,
+            None => Ok(Rows { rows: Vec::new(), refused: Vec::new() }),
+        }
+    }
+
+    async fn account_if_wanted(&self, wanted: bool) -> Result<Rows<Account>, CallError> {
+        match wanted {
+            true => self.accounts(false, Priority::Snapshot).await,
+            false => Ok(Rows { rows: Vec::new(), refused: Vec::new() }),
+        }
     }
 
     /// Every order that can still fill, suspended ones included, each once.

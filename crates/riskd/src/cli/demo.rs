@@ -19,13 +19,13 @@ use crate::output::Output;
 /// Everything runs on this machine: a simulated broker on loopback, six accounts of different habits, the daemon. Takes
 /// less than a minute, needs no account and no internet, and keeps its files for you to look at.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help("  riskd demo\n  riskd demo --within 10 --json\n  riskd demo --feed trades.csv.gz --folder /tmp/demo"))]
+#[command(after_help = super::help("riskd demo\nriskd demo --within 10 --json\nriskd demo --feed trades.csv.gz --folder /tmp/demo"))]
 pub struct Args {
     /// Trades to play, a CSV of timestamp,price, also gzipped [default: the recorded morning if found, else the sample]
     #[arg(long, value_name = "FILE")]
     feed: Option<PathBuf>,
     /// Seconds in which the morning is played
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=3600))]
     within: u64,
     /// Folder for the files; must not hold a database yet [default: a new one in the system's temporary folder]
     #[arg(long, value_name = "DIR")]

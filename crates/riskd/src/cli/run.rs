@@ -24,7 +24,7 @@ use crate::logging::LogDetail;
 /// Ctrl-C or SIGTERM stops in order: enforcements under way are seen through first. A second signal stops at once; what
 /// is pending then goes on at the next start.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help("  riskd run\n  riskd run --check\n  riskd --config /etc/riskd run"))]
+#[command(after_help = super::help("riskd run\nriskd run --check\nriskd --config /etc/riskd run"))]
 pub struct Args {
     /// Load everything, connect to nothing, change nothing, and say what would happen
     #[arg(long)]

@@ -18,7 +18,7 @@ use crate::logging::LogDetail;
 /// Speaks the gateway's protocol on this machine: REST and both hubs. Plays a market morning over and over, with the six
 /// traders of the demonstration in it on the first round.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help("  riskd sim\n  riskd sim --listen 127.0.0.1:8901 --speed 60"))]
+#[command(after_help = super::help("riskd sim\nriskd sim --listen 127.0.0.1:8901 --speed 60"))]
 pub struct Args {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8900")]

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::files::{check_space, check_writable, make_folder};
 use crate::location::{Location, Paths, folder_of};
 use crate::migrate::{Faults, Step};
-use crate::open::{DatabaseKind, look, refuse};
+use crate::open::{DatabaseKind, FileMark, Looked, look, refuse};
 use crate::schema::{Inventory, applied_at};
 
 pub(crate) use copy::{Copy, Found, examine, examine_open, prove, write_down};
@@ -83,7 +83,8 @@ pub(crate) fn as_text<S: serde::Serializer>(time: &jiff::Timestamp, serializer: 
 pub fn backup(location: &Location, options: &BackupOptions, observer: Observer<'_>) -> Result<BackupInfo, StoreError> {
     let BackupOptions { clock, interrupt, to, retention } = options;
     let paths = location.resolve()?;
-    refuse_what_cannot_be_backed_up(&paths)?;
+    let before = FileMark::of(&paths.database);
+    let mode = mode_to_back_up(&paths)?;
     let started = clock.now();
     let (folder, base) = match to {
         Some(target) => target_of(target)?,
@@ -94,17 +95,14 @@ pub fn backup(location: &Location, options: &BackupOptions, observer: Observer<'
     let size_bytes = paths.database.metadata().map_err(StoreError::io("look at", &paths.database))?.len();
     check_space(&[(&folder, size_bytes + size_of_wal(&paths))], &Faults::default())?;
     observer(Event::StepStarted(Step::Backup));
-    let mut source = Database::open(&paths.database, Mode::ReadOnly)?;
-    source.stop_on(interrupt)?;
-    source.execute_batch("BEGIN").map_err(StoreError::sqlite("begin to read"))?;
-    let inventory = Inventory::read(&source)?;
-    let copy = Copy::make(&source, &folder, &base, Step::Backup, interrupt, observer)?;
-    let (found, before) = examine_both(&copy, &source, &inventory, interrupt)?;
-    drop(source);
-    if !found.integrity.is_empty() {
-        return Err(StoreError::Damaged { path: paths.database, findings: found.integrity });
-    }
-    prove(copy.path(), &found, &inventory, &before)?;
+    let copied = copy_and_prove(&paths, mode, &folder, &base, interrupt, observer);
+    // Read without locks, a copy is worth nothing when somebody opened the database meanwhile: then another is made.
+    let (copy, found) = if mode == Mode::Immutable && FileMark::of(&paths.database) != before {
+        interrupt.check()?;
+        copy_and_prove(&paths, Mode::ReadOnly, &folder, &base, interrupt, observer)?
+    } else {
+        copied?
+    };
     let path = match to {
         Some(_) => {
             let path = folder.join(&base);
@@ -114,7 +112,10 @@ pub fn backup(location: &Location, options: &BackupOptions, observer: Observer<'
         None => {
             let path = copy.publish(&folder, &base)?;
             write_down(&paths, &path, &found, applied_at(clock.now()))?;
-            prune(&paths, *retention, clock.now(), observer)?;
+            // The backup is made; what cannot be deleted does not undo that.
+            if let Err(error) = prune(&paths, *retention, clock.now(), observer) {
+                observer(Event::Warning(error.to_string()));
+            }
             path
         }
     };
@@ -155,18 +156,45 @@ pub(crate) fn size_of_wal(paths: &Paths) -> u64 {
     paths.beside("-wal").metadata().map_or(0, |metadata| metadata.len())
 }
 
-fn refuse_what_cannot_be_backed_up(paths: &Paths) -> Result<(), StoreError> {
-    let looked = look(&paths.database)?;
-    match &looked.kind {
-        DatabaseKind::Fresh => Err(StoreError::NotOurs {
-            path: paths.database.clone(),
-            reason: "it is empty: there is nothing to back up".into(),
-        }),
-        DatabaseKind::NeedsRecovery => Err(StoreError::StepFailed(
-            "a program died in the middle of a transaction: run `riskd db migrate` or start the daemon first".into(),
-        )),
-        kind => refuse(kind, &paths.database),
+/// How the database is best read, or why there is nothing to back up. A file in write-ahead mode that nobody has open is
+/// read without locks, so that nothing appears beside it.
+fn mode_to_back_up(paths: &Paths) -> Result<Mode, StoreError> {
+    let Looked { kind, seen } = look(&paths.database)?;
+    match &kind {
+        DatabaseKind::Fresh => {
+            let reason = "it is empty: there is nothing to back up".to_owned();
+            return Err(StoreError::NotOurs { path: paths.database.clone(), reason });
+        }
+        DatabaseKind::NeedsRecovery => {
+            let reason =
+                "a program died in the middle of a transaction: run `riskd db migrate` or start the daemon first";
+            return Err(StoreError::StepFailed(reason.into()));
+        }
+        kind => refuse(kind, &paths.database)?,
     }
+    Ok(seen.map_or(Mode::ReadOnly, |seen| seen.mode))
+}
+
+/// Copies the database and proves the copy.
+fn copy_and_prove(
+    paths: &Paths,
+    mode: Mode,
+    folder: &Path,
+    base: &str,
+    interrupt: &Interrupt,
+    observer: Observer<'_>,
+) -> Result<(Copy, Found), StoreError> {
+    let mut source = Database::open(&paths.database, mode)?;
+    source.stop_on(interrupt)?;
+    source.execute_batch("BEGIN").map_err(StoreError::sqlite("begin to read"))?;
+    let inventory = Inventory::read(&source)?;
+    let copy = Copy::make(&source, folder, base, Step::Backup, interrupt, observer)?;
+    let (found, contents) = examine_both(&copy, &source, &inventory, interrupt)?;
+    if !found.integrity.is_empty() {
+        return Err(StoreError::Damaged { path: paths.database.clone(), findings: found.integrity });
+    }
+    prove(copy.path(), &found, &inventory, &contents)?;
+    Ok((copy, found))
 }
 
 /// The folder and the file name of a target that the user chose.

@@ -34,7 +34,8 @@ pub(crate) enum Ending {
 pub(crate) struct Attempt {
     /// When, ISO 8601 in UTC.
     pub(crate) at: String,
-    pub(crate) database: PathBuf,
+    /// The database's path, letters that are no Unicode replaced.
+    pub(crate) database: String,
     pub(crate) trigger: Trigger,
     pub(crate) from_version: i64,
     pub(crate) to_version: i64,
@@ -44,7 +45,7 @@ pub(crate) struct Attempt {
     /// The sort of error.
     pub(crate) code: Option<String>,
     pub(crate) error: Option<String>,
-    pub(crate) backup: Option<PathBuf>,
+    pub(crate) backup: Option<String>,
     pub(crate) duration_ms: i64,
     pub(crate) pid: u32,
 }
@@ -56,12 +57,17 @@ pub(crate) fn write(paths: &Paths, attempt: &Attempt) -> Result<(), StoreError> 
     append_line(&file_of(paths), &line)
 }
 
-/// An error when an automatic attempt at `now` comes too early after failures, or must not come at all.
-pub(crate) fn allow_automatic(paths: &Paths, now: Timestamp) -> Result<(), StoreError> {
-    allow(&read(&file_of(paths)), &paths.database, now)
+/// A path as the file has it.
+pub(crate) fn in_words(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
-fn allow(attempts: &[Attempt], database: &Path, now: Timestamp) -> Result<(), StoreError> {
+/// An error when an automatic attempt at `now` comes too early after failures, or must not come at all.
+pub(crate) fn allow_automatic(paths: &Paths, now: Timestamp) -> Result<(), StoreError> {
+    allow(&read(&file_of(paths)), &in_words(&paths.database), now)
+}
+
+fn allow(attempts: &[Attempt], database: &str, now: Timestamp) -> Result<(), StoreError> {
     let mut ours = attempts.iter().rev().filter(|attempt| {
         attempt.database == database && matches!(attempt.ending, Ending::Succeeded | Ending::Failed | Ending::Restored)
     });
@@ -123,7 +129,7 @@ mod tests {
     fn waits_grow_and_three_alike_stop() {
         let failed = |at: &str, code: &str| attempt(at, Trigger::Automatic, Ending::Failed, code);
         let allowed = |attempts: &[Attempt], now: &str| {
-            allow(attempts, Path::new("/x/state.db"), now.parse().unwrap()).map_err(|error| error.code())
+            allow(attempts, "/x/state.db", now.parse().unwrap()).map_err(|error| error.code())
         };
         let one = [failed("2026-01-01T00:00:00Z", "sqlite")];
         assert_eq!(allowed(&one, "2026-01-01T00:00:29Z"), Err("retry_later"));
@@ -141,7 +147,7 @@ mod tests {
         asked.push(attempt("2026-01-01T00:06:00Z", Trigger::Command, Ending::Failed, "sqlite"));
         assert_eq!(allowed(&asked, "2026-01-01T00:06:01Z"), Ok(()));
         // Somebody else's database says nothing about ours.
-        assert!(allow(&three, Path::new("/y/state.db"), "2026-01-01T00:05:01Z".parse().unwrap()).is_ok());
+        assert!(allow(&three, "/y/state.db", "2026-01-01T00:05:01Z".parse().unwrap()).is_ok());
         // An interrupt is no failure.
         let mut stopped = one.to_vec();
         stopped.push(attempt("2026-01-01T00:00:10Z", Trigger::Automatic, Ending::Interrupted, "interrupted"));

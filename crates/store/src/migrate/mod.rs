@@ -16,7 +16,7 @@ use crate::context::{Clock, Interrupt};
 use crate::file_lock::FileLock;
 use crate::schema::Features;
 
-pub(crate) use attempts::{Attempt, Ending, write as write_attempt};
+pub(crate) use attempts::{Attempt, Ending, in_words, write as write_attempt};
 pub(crate) use plan::Plan;
 pub use start::{migrate, open};
 

@@ -365,7 +365,7 @@ impl<'a> Run<'a> {
         let clock = &self.options.clock;
         Attempt {
             at: applied_at(clock.now()),
-            database: self.paths.database.clone(),
+            database: super::in_words(&self.paths.database),
             trigger: self.options.trigger,
             from_version: self.from_version.unwrap_or(1),
             to_version: HEAD_VERSION,
@@ -373,7 +373,7 @@ impl<'a> Run<'a> {
             step: error.map(|_| self.step),
             code: error.map(|error| error.code().to_owned()),
             error: error.map(ToString::to_string),
-            backup: self.backup.as_ref().map(|backup| backup.path.clone()),
+            backup: self.backup.as_ref().map(|backup| super::in_words(&backup.path)),
             duration_ms: clock.ms_since(self.started),
             pid: std::process::id(),
         }

@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use riskd_store::{BackupOptions, Clock, Event, Features, MigrateOptions, StoreError, nobody};
+use riskd_store::{BackupOptions, Clock, Event, Features, MigrateOptions, Step, StoreError, nobody};
 
-use crate::support::{Fixture, assert_same, backup_options, names_in, options};
+use crate::support::{Fixture, assert_same, backup_options, names_in, options, query, run_python};
 
 #[test]
 fn a_backup_holds_what_the_database_holds_also_what_is_still_in_the_log() {
@@ -127,4 +127,30 @@ fn a_damaged_database_is_not_backed_up_as_a_good_one() {
     let error = riskd_store::migrate(&fixture.location(), &bare, &nobody).unwrap_err();
     assert_eq!(error.code(), "damaged", "{error}");
     assert_eq!(fixture.bytes(), bytes);
+}
+
+#[test]
+fn a_backup_leaves_nothing_beside_the_database_and_does_not_write_to_it() {
+    for form in ["documented", "write_ahead_clean", "write_ahead"] {
+        let fixture = Fixture::new(form);
+        let (bytes, names) = (fixture.bytes(), fixture.names());
+        riskd_store::backup(&fixture.location(), &backup_options(), &nobody).unwrap();
+        assert!(fixture.bytes() == bytes, "{form}");
+        assert_eq!(fixture.names(), names, "{form}");
+    }
+}
+
+#[test]
+fn rows_committed_while_the_backup_begins_are_not_half_in_it() {
+    let fixture = Fixture::new("write_ahead_clean");
+    let write = |event| {
+        if event == Event::StepStarted(Step::Backup) {
+            // Somebody opens the database between our looking at it and reading it; the row stays in the log.
+            let lines = "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\
+                         db.execute(\"INSERT INTO session_state VALUES (77, '2026-11-22', '')\")\ndb.commit()\nos._exit(0)";
+            run_python(lines, &fixture.path);
+        }
+    };
+    let info = riskd_store::backup(&fixture.location(), &backup_options(), &write).unwrap();
+    assert_eq!(query(&info.path, "SELECT count(*) FROM session_state WHERE account_id = 77"), ["1"]);
 }

@@ -1,5 +1,5 @@
 //! The store against databases that others made, with Python's `sqlite3` and the `sqlite3` shell as writers and witnesses.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod backups;
 mod crashes;

@@ -8,7 +8,7 @@ use riskd_store::{
     DatabaseKind, Faults, Features, Interrupt, MigrateOptions, OpenOutcome, StoreError, Trigger, nobody,
 };
 
-use crate::support::{Fixture, options, refused};
+use crate::support::{Fixture, options, refused, run_python};
 
 /// Asserts that nothing was written: the file, the names beside it, and no folder of backups.
 fn assert_untouched(fixture: &Fixture, bytes: &[u8], case: &str) {
@@ -199,4 +199,26 @@ fn auto_migrate_off_stops_the_daemon_and_not_the_command() {
     let command = MigrateOptions { auto_migrate: false, ..options() };
     riskd_store::migrate(&fixture.location(), &command, &nobody).unwrap();
     fixture.assert_whole_v2();
+}
+
+#[test]
+fn a_new_database_that_a_crash_left_half_made_is_made_again() {
+    // With and without pages already written to the file when the process dies.
+    for cache in [2, 2_000] {
+        let fixture = Fixture::empty("state.db");
+        run_python(
+            &format!(
+                "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+                 db.execute('PRAGMA cache_size = {cache}')\ndb.execute('BEGIN')\ndb.execute('CREATE TABLE lockouts (x)')\n\
+                 db.executemany('INSERT INTO lockouts VALUES (?)', [('x' * 500,)] * 100)\nos._exit(0)"
+            ),
+            &fixture.path,
+        );
+        assert!(fixture.beside("-journal").metadata().unwrap().len() > 0, "{cache}");
+        assert_eq!(fixture.bytes().is_empty(), cache > 2);
+        let outcome = riskd_store::migrate(&fixture.location(), &options(), &nobody).unwrap();
+        assert!(matches!(outcome, OpenOutcome::Created { .. }), "{outcome:?}");
+        assert_eq!(fixture.verify(Features::default()).deviations, Vec::<String>::new());
+        assert_eq!(fixture.names(), ["state.db"]);
+    }
 }

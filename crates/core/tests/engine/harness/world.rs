@@ -446,13 +446,22 @@ impl World {
         }
     }
 
-    fn serve_look(&mut self, request_id: RequestId, account_id: AccountId, asked_at: Timestamp, since: Timestamp) {
+    fn serve_look(
+        &mut self,
+        request_id: RequestId,
+        account_id: AccountId,
+        asked_at: Timestamp,
+        since: Option<Timestamp>,
+    ) {
         let look = self.broker.looks.pop_front().unwrap_or(Look::Answered);
         if look == Look::Failed {
             return self.answer(FROM_BROKER_MS, request_id, Err(lost()));
         }
         let orders: Vec<_> = self.broker.accounts[&account_id].orders.values().cloned().collect();
-        let trades = self.broker.accounts[&account_id].trades.values().filter(|trade| trade.execution_time >= since);
+        let trades = self.broker.accounts[&account_id]
+            .trades
+            .values()
+            .filter(|trade| since.is_some_and(|since| trade.execution_time >= since));
         let mut snapshot = Snapshot {
             account_id,
             asked_at,
