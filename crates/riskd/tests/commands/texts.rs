@@ -107,6 +107,8 @@ fn rows_that_cannot_be_read_are_warned_of() {
     ground.sql(
         "data/state.db",
         "INSERT INTO positions VALUES (2, 123, 'C', 1, -1, 1.0, '2026-11-20 14:00:00', '2026-11-20 14:00:00');
+         INSERT INTO positions VALUES
+            (3, 123, 'CON.F.US.CLE.Z26', 1, 1, -37.63, '2026-11-20 14:00:00', '2026-11-20 14:00:00');
          UPDATE lockouts SET locked_until = 'soon';
          INSERT INTO enforcement_log (timestamp, account_id, rule_id, action, reason) VALUES ('?', 1, 'RULE-001', 'a', 'r')",
     );
