@@ -321,6 +321,7 @@ impl StoreError {
             Self::NotOurs { .. } => "nothing was written; check that the path is the right one".into(),
             Self::Newer { .. } => "upgrade riskd, or run `riskd db backups` and `riskd db restore BACKUP`".into(),
             Self::Damaged { .. } => "run `riskd db backups`, then `riskd db restore BACKUP`".into(),
+            Self::NameTaken { .. } => "rename that object, then run the command again".into(),
             Self::InUse { .. } => "stop the process that has it, then run the command again".into(),
             Self::NoSpace { .. } => "free some space, then run the command again".into(),
             Self::NoPermission { .. } => "give this user the right to write there, then run the command again".into(),
