@@ -38,11 +38,13 @@ pub(super) struct Attempt {
     pub(super) request_id: RequestId,
     /// From when on a look that still shows the need may lead to another request; absent until the answer came.
     pub(super) repeat_after: Option<Timestamp>,
+    /// Whether the answer proves that nothing was done: refused, or never sent.
+    pub(super) nothing_was_done: bool,
 }
 
 impl Attempt {
     pub(super) fn sent(request_id: RequestId) -> Self {
-        Self { request_id, repeat_after: None }
+        Self { request_id, repeat_after: None, nothing_was_done: false }
     }
 
     fn is_answered(&self) -> bool {
@@ -89,6 +91,13 @@ impl Outbox {
     pub(super) fn looked(&mut self, asked_at: Timestamp) {
         self.closing.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
         self.cancelling.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
+    }
+
+    /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be
+    /// looked at, for a minute after one "too many requests", must not keep an account open as long.
+    pub(super) fn could_not_look(&mut self) {
+        self.closing.retain(|_, attempt| !attempt.nothing_was_done);
+        self.cancelling.retain(|_, attempt| !attempt.nothing_was_done);
     }
 
     /// Drops the answered attempts whose aim the book shows.
