@@ -164,8 +164,7 @@ async fn a_partial_close_is_sent_once_and_its_refusal_left_to_the_engine() {
         ("no known outcome", || Reply::Status(500, String::new()), Err(RequestFailure::Unknown { message: unknown })),
     ];
     for (name, reply, result) in cases {
-        let server =
-            Server::start(move |seen| (seen.path == "/api/Position/partialCloseContract").then(|| reply())).await;
+        let server = Server::start(move |seen| (seen.path == "/api/Position/partialCloseContract").then(&reply)).await;
         let reduce = request(RequestKind::ReducePosition { contract_id: contract(), size: 2 });
         assert_eq!(gateway(&server).perform(&reduce).await, [answer(result)], "{name}");
         assert_eq!((server.count("/partialCloseContract"), server.count("/closeContract")), (1, 0), "{name}");

@@ -39,16 +39,18 @@ pub(super) struct Attempt {
     pub(super) request_id: Option<RequestId>,
     /// From when on a look that still shows the need may lead to another request; absent until the answer came.
     pub(super) repeat_after: Option<Timestamp>,
+    /// Whether the answer proves that nothing was done: refused, or never sent.
+    pub(super) nothing_was_done: bool,
 }
 
 impl Attempt {
     pub(super) fn sent(request_id: RequestId) -> Self {
-        Self { request_id: Some(request_id), repeat_after: None }
+        Self { request_id: Some(request_id), repeat_after: None, nothing_was_done: false }
     }
 
     /// Somebody's market order that does what is wanted: only a look after `at` may lead to a request of ours.
     pub(super) fn seen_at_the_broker(at: Timestamp) -> Self {
-        Self { request_id: None, repeat_after: Some(at) }
+        Self { request_id: None, repeat_after: Some(at), nothing_was_done: false }
     }
 
     fn is_answered(&self) -> bool {
@@ -95,6 +97,13 @@ impl Outbox {
     pub(super) fn looked(&mut self, asked_at: Timestamp) {
         self.closing.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
         self.cancelling.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
+    }
+
+    /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be
+    /// looked at, for a minute after one "too many requests", must not keep an account open as long.
+    pub(super) fn could_not_look(&mut self) {
+        self.closing.retain(|_, attempt| !attempt.nothing_was_done);
+        self.cancelling.retain(|_, attempt| !attempt.nothing_was_done);
     }
 
     /// Drops the answered attempts whose aim the book shows.

@@ -5,7 +5,7 @@
 //! a close that was carried out though its answer was lost never becomes a position the other way.
 //!
 //! The life of one close: sent → answered → (a moment to take effect) → looked at → sent again if the position is still
-//! too large. A refused one needs no moment. An enforcement is over when a look shows its goal, whatever the answers were.
+//! too large. A refused one needs no moment, and no look where the broker answers none. An enforcement is over when a look shows its goal, whatever the answers were.
 
 use super::action::{Notice, RequestId, RequestKind, Write};
 use super::desk::{Context, Desk};
@@ -133,6 +133,8 @@ impl Desk {
                 (_, Some(RequestFailure::Unknown { .. }) | None) => CLOSE_SETTLES_MS,
             };
             attempt.repeat_after = Some(time_after_ms(context.at, settles_ms));
+            attempt.nothing_was_done =
+                matches!(failure, Some(RequestFailure::Refused { .. } | RequestFailure::NotSent { .. }));
         }
         if let (RequestKind::ReducePosition { contract_id, .. }, Some(RequestFailure::Refused { .. })) = (kind, failure)
         {

@@ -40,6 +40,7 @@ impl Desk {
     pub(super) fn observe_look_answered(&mut self, context: &mut Context<'_>, everything: bool, failed: bool) {
         self.reconciliation.outstanding = None;
         if failed {
+            self.outbox.could_not_look();
             let again_at = time_after_ms(context.at, wait_after(self.reconciliation.failures));
             self.reconciliation.failures += 1;
             if everything {

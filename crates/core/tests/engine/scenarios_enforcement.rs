@@ -106,7 +106,7 @@ fn a_refused_close_is_repeated_only_after_a_look() {
         }
     }
     assert_eq!(closes, 5);
-    assert!(world.log(ALICE)[0].error_message.as_ref().unwrap().contains("code 5"));
+    assert!(world.log(ALICE)[0].error_message.as_ref().unwrap().contains("refused by the broker"));
 }
 
 #[test]

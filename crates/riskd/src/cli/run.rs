@@ -56,6 +56,11 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
             .meaning("An account may not be flat. What is pending is on record.")
             .next("start riskd run again: it goes on where it stopped"));
     }
+    if summary.left_unwritten {
+        return Err(Failure::new(FailureKind::Failed, "Stopped before the state database took everything.")
+            .meaning("Every account was protected, but the newest rows, a lockout among them perhaps, are not on record.")
+            .next("make room on the disk, then start riskd run again: the broker is asked what there is"));
+    }
     Ok(Exit::DONE)
 }
 
