@@ -3,9 +3,10 @@
 use super::action::{Notice, Write};
 use super::config::AccountConfig;
 use super::desk::{Context, Desk};
-use super::outbox::Enforcement;
+use super::outbox::{Enforcement, MARKET_ORDER_FILLS_WITHIN_MS, is_filling};
 use crate::model::{
-    EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus, Lockout, LockoutDraft, RuleId, Timestamp,
+    EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus, Lockout, LockoutDraft, RuleId,
+    Timestamp, time_after_ms,
 };
 use crate::rules::{Breach, Goal, LockTerm, Trigger, Verdict};
 
@@ -44,14 +45,23 @@ impl Desk {
     }
 
     /// While the account is locked, nothing may stay: begins to clear away whatever has appeared.
+    ///
+    /// A market order gets a moment to become a position, which is then closed.
     pub(super) fn hold_lockout(&mut self, context: &mut Context<'_>) {
         let goal = Goal::Flat { cancel_orders: true };
         let Some(lockout) = self.state.locks.lockout().filter(|_| self.heard_from_the_broker) else {
             return;
         };
         let book = &self.state.book;
-        let clean = book.has_no_positions() && book.has_no_orders();
-        if clean || self.outbox.enforcements.iter().any(|pending| pending.goal == goal) {
+        let resting = book.orders().find(|order| !is_filling(order, context.at));
+        if book.has_no_positions() && resting.is_none() {
+            if !book.has_no_orders() {
+                // One that does not fill after all is found then.
+                self.reconciliation.glance_by(time_after_ms(context.at, MARKET_ORDER_FILLS_WITHIN_MS));
+            }
+            return;
+        }
+        if self.outbox.enforcements.iter().any(|pending| pending.goal == goal) {
             return;
         }
         let until = lockout.locked_until.map_or_else(|| "without end".to_owned(), |until| format!("until {until}"));
@@ -60,7 +70,7 @@ impl Desk {
         } else {
             EnforcementAction::CloseAllPositions
         };
-        let found = match (book.positions().next(), book.orders().next()) {
+        let found = match (book.positions().next(), resting) {
             (Some(position), _) => format!("position in {}", position.contract_id),
             (None, Some(order)) => format!("order {} in {}", order.id, order.contract_id),
             (None, None) => return,
