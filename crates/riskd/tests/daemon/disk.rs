@@ -41,7 +41,7 @@ async fn a_disk_that_takes_nothing_delays_the_record_and_not_the_protection() {
     within(ground.controls().until_flat(TRADER)).await;
     drop(holder);
     ground.until_locked(TRADER, "RULE-003").await;
-    let rows = [confirmed("RULE-003", "CLOSE_ALL_AND_LOCKOUT"), confirmed("RULE-003", "CANCEL_ORDERS")];
+    let rows = [confirmed("RULE-003", "CLOSE_ALL_AND_LOCKOUT"), confirmed("RULE-003", "CLOSE_ALL_POSITIONS")];
     ground.until_log(TRADER, json!(rows)).await;
     let trades = ground.controls().trades(TRADER).len();
     ground.until_rows("SELECT COUNT(*) FROM trade_history", json!([[trades]])).await;

@@ -8,7 +8,7 @@ use riskd_sim::Controls;
 use riskd_sim::faults::{RestEffect, RestFault};
 use serde_json::json;
 
-use super::support::{Ground, REALIZED, TRADER};
+use super::support::{Ground, REALIZED, TRADER, within};
 use super::witness::{confirmed, locked, pending};
 
 /// Breaks the link with `cut` as soon as the first close is asked for, and while it takes its time in the market.
@@ -73,6 +73,7 @@ async fn a_breach_during_a_gap_is_found_when_the_link_is_back() {
     let daemon = ground.watch().await;
     ground.controls().refuse_connections(None);
     ground.controls().cut_all_connections();
+    within(ground.controls().until(|controls| controls.hub_connections(Hub::User) == 0)).await;
     ground.lose(TRADER);
     assert_eq!(ground.log(TRADER).await, json!([]));
     ground.controls().accept_connections();
@@ -96,7 +97,7 @@ async fn a_breach_while_the_user_hub_stays_down_is_found_over_rest() {
     ground.controls().cut_hub(Hub::User);
     ground.until_watched().await;
     ground.controls().cut_hub(Hub::User);
-    super::support::within(ground.controls().until(|controls| controls.hub_connections(Hub::User) == 0)).await;
+    within(ground.controls().until(|controls| controls.hub_connections(Hub::User) == 0)).await;
     ground.lose(TRADER);
     ground.until_flat(TRADER).await;
     ground.until_log(TRADER, json!([confirmed("RULE-003", "CLOSE_ALL_AND_LOCKOUT")])).await;
