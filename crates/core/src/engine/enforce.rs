@@ -3,12 +3,15 @@
 use super::action::{Notice, Write};
 use super::config::AccountConfig;
 use super::desk::{Context, Desk};
-use super::outbox::{Enforcement, MARKET_ORDER_FILLS_WITHIN_MS, is_filling};
+use super::outbox::{Enforcement, is_market_order_on_its_way};
 use crate::model::{
     EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus, Lockout, LockoutDraft, RuleId,
     Timestamp, time_after_ms,
 };
 use crate::rules::{Breach, Goal, LockTerm, Trigger, Verdict};
+
+/// Wait before a market order in a locked account is looked at, in milliseconds.
+const LOOK_AT_MARKET_ORDER_MS: i64 = 1_000;
 
 impl Desk {
     /// Asks every rule that watches one of the triggers, in order of precedence, and begins what its breach demands.
@@ -46,18 +49,18 @@ impl Desk {
 
     /// While the account is locked, nothing may stay: begins to clear away whatever has appeared.
     ///
-    /// A market order gets a moment to become a position, which is then closed.
+    /// A market order is left to become a position, which is then closed; one that hangs is cancelled.
     pub(super) fn hold_lockout(&mut self, context: &mut Context<'_>) {
         let goal = Goal::Flat { cancel_orders: true };
         let Some(lockout) = self.state.locks.lockout().filter(|_| self.heard_from_the_broker) else {
             return;
         };
         let book = &self.state.book;
-        let resting = book.orders().find(|order| !is_filling(order, context.at));
+        let resting = book.orders().find(|order| !is_market_order_on_its_way(order, context.at));
         if book.has_no_positions() && resting.is_none() {
             if !book.has_no_orders() {
-                // One that does not fill after all is found then.
-                self.reconciliation.glance_by(time_after_ms(context.at, MARKET_ORDER_FILLS_WITHIN_MS));
+                // Most are ours, told of after a look had shown their end: the next look shows it again.
+                self.reconciliation.glance_by(time_after_ms(context.at, LOOK_AT_MARKET_ORDER_MS));
             }
             return;
         }

@@ -127,13 +127,3 @@ pub(super) fn is_market_order_on_its_way(order: &Order, at: Timestamp) -> bool {
     order.order_type == OrderType::Market
         && milliseconds_between(order.created_at, at).saturating_abs() < MARKET_ORDER_HANGS_AFTER_MS
 }
-
-/// How long a market order that appears in a locked account may take to fill before it counts as one that rests.
-pub(super) const MARKET_ORDER_FILLS_WITHIN_MS: i64 = 1_000;
-
-/// Whether a market order is so young that it is filling: there is nothing to cancel yet, and what it opens will be
-/// closed. Most are ours, told of late: a close that a look has already shown as done.
-pub(super) fn is_filling(order: &Order, at: Timestamp) -> bool {
-    order.order_type == OrderType::Market
-        && milliseconds_between(order.created_at, at).saturating_abs() < MARKET_ORDER_FILLS_WITHIN_MS
-}
