@@ -84,6 +84,11 @@ impl Ground {
 
     pub(crate) async fn with_exchange(rules: &str, accounts: &[AccountId], exchange: ExchangeConfig) -> Self {
         let _already_there = rustls::crypto::ring::default_provider().install_default();
+        if let Ok(filter) = std::env::var("RISKD_LOG") {
+            // To see what a daemon in this process says: RISKD_LOG=info cargo test … -- --nocapture
+            let log = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer();
+            let _already_there = log.try_init();
+        }
         let clock = TestClock::default();
         let records = accounts.iter().map(|account| AccountRecord::new(account.0, &format!("SIM-{account}"))).collect();
         let of_the_server = clock.clone();
