@@ -14,15 +14,11 @@ use riskd_sim::feed::{Feed, Pace};
 use riskd_sim::traders::{bleeder, holder, over_sizer, re_enterer, steady};
 use serde_json::json;
 
-use super::support::{Ground, REALIZED, TRADER, es, within};
+use super::support::{Ground, REALIZED, TRADER, es, side_by_side, within};
 use super::witness::{confirmed, locked, pending};
 
 /// A breach of RULE-003 under these faults, kill -9 at the moment `killed_when` becomes true, another start.
-async fn killed_and_started_again(
-    faults: Vec<RestFault>,
-    close_delay_ms: i64,
-    killed_when: impl Fn(&Controls) -> bool,
-) {
+async fn killed_and_started_again(faults: Vec<RestFault>, close_delay_ms: i64, killed_when: fn(&Controls) -> bool) {
     let ground = Ground::new(REALIZED).await;
     let process = ground.run().await;
     faults.into_iter().for_each(|fault| ground.controls().add_rest_fault(fault));
@@ -58,31 +54,31 @@ fn is_flat(controls: &Controls) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn before_the_broker_acts_on_the_close() {
-    let fault = on(Endpoint::ClosePosition, RestEffect::HangBeforeActing);
-    killed_and_started_again(vec![fault], 0, close_was_asked_for).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_the_close_was_accepted_and_before_the_market_took_it() {
-    let fault = on(Endpoint::CancelOrder, RestEffect::HangBeforeActing);
-    killed_and_started_again(vec![fault], 900, close_was_asked_for).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_the_close_was_done_and_before_it_was_answered() {
-    // Nor is a look: it could confirm what is flat before the kill.
-    let faults = vec![
-        on(Endpoint::ClosePosition, RestEffect::HangAfterActing),
-        on(Endpoint::SearchOpenPositions, RestEffect::HangBeforeActing),
-    ];
-    killed_and_started_again(faults, 0, is_flat).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_the_account_was_flat_and_before_it_was_confirmed() {
-    let fault = on(Endpoint::SearchOpenPositions, RestEffect::HangBeforeActing);
-    killed_and_started_again(vec![fault], 0, is_flat).await;
+async fn in_the_middle_of_an_enforcement() {
+    let close = |effect| on(Endpoint::ClosePosition, effect);
+    let cancel = |effect| on(Endpoint::CancelOrder, effect);
+    let look = |effect| on(Endpoint::SearchOpenPositions, effect);
+    use RestEffect::{HangAfterActing, HangBeforeActing};
+    side_by_side(vec![
+        (
+            "before the broker acts on the close",
+            killed_and_started_again(vec![close(HangBeforeActing)], 0, close_was_asked_for),
+        ),
+        (
+            "after the close was accepted and before the market took it",
+            killed_and_started_again(vec![cancel(HangBeforeActing)], 900, close_was_asked_for),
+        ),
+        // A look that is answered could confirm what is flat before the kill.
+        (
+            "after the close was done and before it was answered",
+            killed_and_started_again(vec![close(HangAfterActing), look(HangBeforeActing)], 0, is_flat),
+        ),
+        (
+            "after the account was flat and before it was confirmed",
+            killed_and_started_again(vec![look(HangBeforeActing)], 0, is_flat),
+        ),
+    ])
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,7 +127,7 @@ async fn at_random_moments_of_a_busy_morning() {
     let mut process = ground.run().await;
     let traders = [steady, over_sizer, bleeder, holder, re_enterer];
     let cast = accounts.iter().zip(traders).map(|(account, trader)| trader(*account, &es(), seed)).collect();
-    let pace = Pace::Within(Duration::from_secs(10));
+    let pace = Pace::Within(Duration::from_secs(8));
     let playback = ground.controls().play(Feed::sample(), &es(), pace, cast).unwrap();
     let mut progress = playback.watch();
     let mut locked_so_far = BTreeSet::new();

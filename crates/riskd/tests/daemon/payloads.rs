@@ -5,7 +5,7 @@ use riskd_gateway::protocol::wire::{Endpoint, event};
 use riskd_sim::faults::{HubEffect, HubFault, PayloadShape};
 use serde_json::json;
 
-use super::support::{CLOSE_ALL, Ground, REALIZED, TRADER, es, points, within};
+use super::support::{CLOSE_ALL, Ground, REALIZED, TRADER, es, points, side_by_side, within};
 use super::witness::confirmed;
 
 /// A breach of RULE-003 whose events come with these faults: the same rows, the same requests.
@@ -39,46 +39,23 @@ fn without(fields: &[&str]) -> PayloadShape {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrapped() {
-    enforced_in_spite_of(shaped(PayloadShape { wrapped: true, ..PayloadShape::default() })).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_lists_with_numbers_as_strings() {
-    let shape = PayloadShape { in_a_list: true, numbers_as_strings: true, ..PayloadShape::default() };
-    enforced_in_spite_of(shaped(shape)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrapped_in_lists_with_numbers_as_strings() {
-    let shape = PayloadShape { wrapped: true, in_a_list: true, numbers_as_strings: true, ..PayloadShape::default() };
-    enforced_in_spite_of(shaped(shape)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_account_and_times() {
-    enforced_in_spite_of(shaped(without(&["accountId", "creationTimestamp", "updateTimestamp"]))).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_ids() {
-    enforced_in_spite_of(shaped(without(&["id"]))).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twice() {
-    enforced_in_spite_of(vec![HubFault::of_hub(Hub::User, HubEffect::Duplicate)]).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn out_of_order() {
-    enforced_in_spite_of(vec![HubFault::of_hub(Hub::User, HubEffect::Reorder(3))]).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn late() {
+async fn every_form_leads_to_the_same_end() {
+    let plain = PayloadShape::default;
     let late = HubEffect::Delay(std::time::Duration::from_millis(150));
-    enforced_in_spite_of(vec![HubFault::of_event(Hub::User, event::USER_TRADE, 4, late)]).await;
+    let cases = vec![
+        ("wrapped", shaped(PayloadShape { wrapped: true, ..plain() })),
+        ("in lists, numbers as strings", shaped(PayloadShape { in_a_list: true, numbers_as_strings: true, ..plain() })),
+        (
+            "wrapped, in lists, numbers as strings",
+            shaped(PayloadShape { wrapped: true, in_a_list: true, numbers_as_strings: true, ..plain() }),
+        ),
+        ("without account and times", shaped(without(&["accountId", "creationTimestamp", "updateTimestamp"]))),
+        ("without ids", shaped(without(&["id"]))),
+        ("twice", vec![HubFault::of_hub(Hub::User, HubEffect::Duplicate)]),
+        ("out of order", vec![HubFault::of_hub(Hub::User, HubEffect::Reorder(3))]),
+        ("trades late", vec![HubFault::of_event(Hub::User, event::USER_TRADE, 4, late)]),
+    ];
+    side_by_side(cases.into_iter().map(|(name, faults)| (name, enforced_in_spite_of(faults))).collect()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

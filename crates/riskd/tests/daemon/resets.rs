@@ -73,6 +73,7 @@ async fn a_lock_ends_at_the_reset_and_not_before() {
     ground.lose(TRADER);
     ground.until_flat(TRADER).await;
     ground.until_locked(TRADER, "RULE-003").await;
+    ground.until_log(TRADER, json!([confirmed("RULE-003", "CLOSE_ALL_AND_LOCKOUT")])).await;
     ground.set_clock_to(ground.next_reset - SignedDuration::from_secs(60));
     ground.buy(TRADER, &es(), 1);
     within(ground.controls().until_flat(TRADER)).await;

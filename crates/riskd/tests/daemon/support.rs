@@ -48,6 +48,18 @@ pub(crate) fn within<T>(work: impl Future<Output = T>) -> impl Future<Output = T
     }
 }
 
+/// Plays cases side by side, as most of their time is waiting; names those that fail.
+pub(crate) async fn side_by_side<W: Future<Output = ()> + Send + 'static>(cases: Vec<(&'static str, W)>) {
+    let tasks: Vec<_> = cases.into_iter().map(|(name, case)| (name, tokio::spawn(case))).collect();
+    let mut failed = Vec::new();
+    for (name, task) in tasks {
+        if task.await.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "these failed: {failed:?}");
+}
+
 /// A clock that runs with the machine's, set forward on request.
 #[derive(Clone, Default)]
 pub(crate) struct TestClock(Arc<AtomicI64>);
