@@ -19,6 +19,7 @@ mod open;
 mod restore;
 mod sample;
 mod schema;
+mod space;
 mod status;
 mod verify;
 

@@ -299,7 +299,7 @@ fn check_restored(paths: &Paths, version: i64) -> Result<(), StoreError> {
 }
 
 /// An error when any process, this one included, has the file open.
-fn refuse_if_open(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn refuse_if_open(path: &Path) -> Result<(), StoreError> {
     // A process that is just being started has its parent's files open for a moment.
     const TRIES: u32 = 20;
     const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(10);
