@@ -16,6 +16,7 @@ mod files;
 mod location;
 mod migrate;
 mod open;
+mod plan;
 mod restore;
 mod sample;
 mod schema;
@@ -38,6 +39,9 @@ pub use migrate::{
     Trigger, migrate, open,
 };
 pub use open::DatabaseKind;
+pub use plan::{
+    MigrationPlan, PlanOptions, PlannedStep, Probe, RowsRead, SpaceForecast, SpacePart, SpacePurpose, plan,
+};
 pub use restore::{RestoreOptions, RestoreReport, restore, rollback};
 pub use sample::{V1Sample, create_v1_sample};
 pub use schema::{Features, HEAD_VERSION, VersionRow};

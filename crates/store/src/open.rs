@@ -77,7 +77,9 @@ pub(crate) fn look(path: &Path) -> Result<Looked, StoreError> {
 /// As [`look`], and no byte of any file is written, be it of a `-shm`.
 pub(crate) fn look_untouched(path: &Path) -> Result<Looked, StoreError> {
     look_by(path, &|mode| match mode {
-        Mode::ReadOnly if !with_suffix(path, "-shm").exists() && is_filled(&with_suffix(path, "-wal")) => Mode::PrivateLog,
+        Mode::ReadOnly if !with_suffix(path, "-shm").exists() && is_filled(&with_suffix(path, "-wal")) => {
+            Mode::PrivateLog
+        }
         Mode::ReadOnly if is_without_log(path) => Mode::Immutable,
         Mode::ReadOnly => Mode::Untouched,
         other => other,

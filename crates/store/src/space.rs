@@ -26,10 +26,7 @@ impl Needs {
         let sorter_folder = std::env::temp_dir();
         Self {
             change: (paths.folder().to_owned(), bytes / 2 + RESERVE_BYTES),
-            backup: (
-                existing_folder(&paths.backups).to_owned(),
-                if create_backup { bytes + RESERVE_BYTES } else { 0 },
-            ),
+            backup: (existing_folder(&paths.backups).to_owned(), if create_backup { bytes + RESERVE_BYTES } else { 0 }),
             sorter: sorter_folder.is_dir().then_some((sorter_folder, bytes / 2)),
         }
     }

@@ -6,6 +6,7 @@ mod crashes;
 mod failures;
 mod features;
 mod forms;
+mod plan;
 mod refusals;
 mod restores;
 mod support;
