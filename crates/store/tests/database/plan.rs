@@ -22,8 +22,10 @@ fn plan(fixture: &Fixture) -> MigrationPlan {
     plan_with(fixture, Features::default())
 }
 
-/// Everything there is to see of a file or folder from outside: content, size, mode, times of change.
-type Seen = (Vec<u8>, u64, u32, i64, i64, i64, i64, u64);
+/// What there is to see of a file or folder from outside: content, size, mode, owner, when it was written, which file it is.
+///
+/// When its inode was touched is left out: run by root, SQLite gives side files to the owner whose they are already.
+type Seen = (Vec<u8>, u64, u32, u32, i64, i64, u64);
 
 /// The folder, everything in it, and everything about each.
 pub(crate) fn everything(folder: &Path) -> BTreeMap<PathBuf, Seen> {
@@ -37,8 +39,7 @@ pub(crate) fn everything(folder: &Path) -> BTreeMap<PathBuf, Seen> {
         } else {
             std::fs::read(&path).unwrap()
         };
-        let times = (it.mtime(), it.mtime_nsec(), it.ctime(), it.ctime_nsec());
-        found.insert(path, (bytes, it.size(), it.mode(), times.0, times.1, times.2, times.3, it.ino()));
+        found.insert(path, (bytes, it.size(), it.mode(), it.uid(), it.mtime(), it.mtime_nsec(), it.ino()));
     }
     found
 }
