@@ -10,6 +10,7 @@ mod backup;
 mod connection;
 mod content;
 mod context;
+mod doctor;
 mod error;
 mod file_lock;
 mod files;
@@ -32,6 +33,7 @@ pub mod writer;
 
 pub use backup::{BackupInfo, BackupOptions, BackupRetention, backup, list_backups};
 pub use context::{Clock, Event, Interrupt, Observer, nobody};
+pub use doctor::{DoctorOptions, DoctorReport, Finding, FindingCode, Mended, TimeColumn, TimeForm, diagnose, mend};
 pub use error::{EngineError, EngineErrorKind, FailedMigration, StoreError};
 pub use location::Location;
 pub use migrate::{

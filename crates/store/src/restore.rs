@@ -330,7 +330,7 @@ fn is_locked(path: &Path) -> bool {
 }
 
 /// Another process that has the file open, locked or not, as far as this user may see.
-fn process_that_has(path: &Path) -> Option<u32> {
+pub(crate) fn process_that_has(path: &Path) -> Option<u32> {
     let file = path.metadata().ok()?;
     let is_it = |found: &std::fs::Metadata| (found.dev(), found.ino()) == (file.dev(), file.ino());
     let processes = std::fs::read_dir("/proc").ok()?.flatten();

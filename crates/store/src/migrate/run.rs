@@ -431,7 +431,7 @@ pub(crate) fn begin_immediate(database: &Database, paths: &Paths, interrupt: &In
 }
 
 /// Commits, waiting a few seconds for readers that are in the way.
-pub(super) fn commit(database: &Database, paths: &Paths) -> Result<(), StoreError> {
+pub(crate) fn commit(database: &Database, paths: &Paths) -> Result<(), StoreError> {
     const TRIES: u32 = 20;
     for _ in 0..TRIES {
         match database.execute_batch("COMMIT").map_err(StoreError::sqlite("commit")) {
