@@ -295,7 +295,7 @@ async fn loop_until_reached(
 }
 
 /// Symbol roots of contracts that may trade at zero or below.
-fn negative_price_roots() -> Vec<String> {
+pub(crate) fn negative_price_roots() -> Vec<String> {
     ROOTS_BELOW_ZERO.iter().map(|root| (*root).to_owned()).collect()
 }
 

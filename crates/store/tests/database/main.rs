@@ -3,6 +3,7 @@
 
 mod backups;
 mod crashes;
+mod doctor;
 mod failures;
 mod features;
 mod forms;
