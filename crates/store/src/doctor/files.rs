@@ -50,11 +50,10 @@ fn side_files(paths: &Paths, findings: &mut Vec<Finding>) {
             "`riskd db doctor --fix` merges it, as does the next start",
             true,
         ));
-    } else if wal.exists() {
-        findings.push(found(FindingCode::SideFileLeft, &wal, NOTHING, REMOVES, true));
-    }
-    if shm.exists() && !is_filled(&wal) {
-        findings.push(found(FindingCode::SideFileLeft, &shm, NOTHING, REMOVES, true));
+    } else if wal.exists() != shm.exists() {
+        // Both, and empty, is what every reader leaves beside a file in write-ahead mode; one alone is nobody's.
+        let alone = if wal.exists() { &wal } else { &shm };
+        findings.push(found(FindingCode::SideFileLeft, alone, NOTHING, REMOVES, true));
     }
     if journal.exists() && is_spent(&journal) {
         findings.push(found(FindingCode::SideFileLeft, &journal, NOTHING, REMOVES, true));

@@ -309,7 +309,7 @@ fn done(finding: &Finding) -> Mended {
         FindingCode::IndexMissing => "made".into(),
         FindingCode::IndexChanged => "made again as it must be".into(),
         FindingCode::TimeForm | FindingCode::TimeNaive => {
-            format!("{count} values rewritten in the program's own form, each the same instant")
+            format!("rewritten in the program's own form, {count} in all, each the same instant")
         }
         FindingCode::FreePages => format!("{count} free pages given back"),
         FindingCode::FileOpenToOthers => "closed to all but its owner".into(),

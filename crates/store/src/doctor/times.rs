@@ -302,10 +302,8 @@ impl Tally {
         };
         let odd = self.of(&[TimeForm::ZoneUtc, TimeForm::ZoneOffset, TimeForm::DateWithTime]);
         let what = match holds {
-            Holds::Times => format!("{} of these values carry their zone. Each is one instant", self.rewritable),
-            Holds::Dates => {
-                format!("{} of these dates carry a midnight without a zone. Each is one day", self.rewritable)
-            }
+            Holds::Times => "written with their zone: each is one instant",
+            Holds::Dates => "dates with a bare midnight behind them: each is one day",
         };
         say(
             FindingCode::TimeForm,

@@ -366,7 +366,6 @@ fn what_dead_programs_left_is_merged_or_deleted() {
     // Everything else that can lie about; the pid is none of a live process.
     let fixture = healthy();
     std::fs::write(fixture.beside("-journal"), "").unwrap();
-    std::fs::write(fixture.beside("-wal"), "").unwrap();
     std::fs::write(fixture.beside("-shm"), [0; 32768]).unwrap();
     std::fs::write(fixture.beside(".lock"), "4194304\n").unwrap();
     let partial = fixture.backups().join(".state_20260101_000000_1.999999999.partial");
