@@ -502,3 +502,55 @@ fn the_documented_codes_are_the_codes() {
     let codes: Vec<&str> = FindingCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(documented, codes, "docs/doctor.md lists them in the order of the program");
 }
+
+#[test]
+fn triggers_of_the_users_own_are_not_fired_by_a_mend() {
+    let fixture = Fixture::new("own_objects");
+    fixture.migrate();
+    spoil(
+        &fixture,
+        "CREATE TRIGGER my_update AFTER UPDATE ON enforcement_log BEGIN INSERT INTO my_audit VALUES ('changed'); END",
+    );
+    let audit = fixture.query("SELECT count(*) FROM my_audit");
+    let after = mend(&fixture);
+    assert!(after.mended.iter().any(|mended| mended.place == "enforcement_log.timestamp"), "{after:?}");
+    assert_eq!(fixture.query("SELECT count(*) FROM my_audit"), audit);
+    assert_eq!(fixture.query("SELECT count(*) FROM sqlite_master WHERE name = 'my_update'"), ["1"]);
+}
+
+#[test]
+fn an_interrupted_mend_leaves_every_byte_of_content() {
+    let fixture = Fixture::with_rows("documented", "state.db", 300);
+    fixture.migrate();
+    private(&fixture);
+    spoil(&fixture, "DROP INDEX idx_orders_state");
+    let options = doctor();
+    let bytes = fixture.bytes();
+    // Ctrl-C just as the backup is done.
+    let stop = |event: riskd_store::Event| {
+        if matches!(event, riskd_store::Event::StepDone { .. }) {
+            options.interrupt.set();
+        }
+    };
+    let error = riskd_store::mend(&fixture.location(), &options, &stop).unwrap_err();
+    assert!(error.is_interrupt(), "{error}");
+    assert!(fixture.bytes() == bytes, "the file was changed");
+    assert!(!codes(&mend(&fixture)).contains(&"index_missing"));
+}
+
+#[test]
+fn a_v1_is_mended_as_v1_and_migrates_afterwards() {
+    for form in ["two_columns", "no_execution_time", "missing_indexes", "small_pages_utf16"] {
+        let fixture = Fixture::with_rows(form, "state.db", 120);
+        let held = (form != "two_columns").then(|| instants(&fixture.path));
+        let after = mend(&fixture);
+        assert_eq!(after.version, Some(1), "{form}");
+        assert!(after.mended.iter().any(|mended| mended.code == FindingCode::TimeForm), "{form}: {after:?}");
+        assert!(after.findings.iter().all(|finding| !finding.mendable), "{form}: {:?}", after.findings);
+        if let Some(held) = held {
+            assert_eq!(instants(&fixture.path), held, "{form}");
+        }
+        fixture.migrate();
+        assert_eq!(fixture.verify(Features::default()).deviations, Vec::<String>::new(), "{form}");
+    }
+}
