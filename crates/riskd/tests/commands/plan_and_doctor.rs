@@ -73,10 +73,22 @@ fn as_somebody_else(ground: &Ground, arguments: &[&str]) -> Output {
 
 #[test]
 fn plan_and_doctor_work_in_a_folder_that_may_not_be_written() {
+    for with_log in [false, true] {
+        in_a_folder_that_may_not_be_written(with_log);
+    }
+}
+
+fn in_a_folder_that_may_not_be_written(with_log: bool) {
     let ground = Ground::v1();
-    // A log with rows in it, as a crash leaves it, is the hardest case.
-    ground
-        .sql("data/state.db", "PRAGMA journal_mode = WAL; INSERT INTO daily_pnl VALUES (1, '2026-01-01', 1.0, NULL);");
+    ground.sql("data/state.db", "PRAGMA journal_mode = WAL");
+    if with_log {
+        // A dead program's log, with rows in it.
+        let script = "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n\
+                      db.execute(\"INSERT INTO daily_pnl VALUES (1, '2026-01-01', 1.0, NULL)\")\ndb.commit()\nos._exit(0)";
+        let wrote =
+            std::process::Command::new("python3").args(["-c", script]).arg(ground.path("data/state.db")).status();
+        assert!(wrote.unwrap().success() && ground.path("data/state.db-wal").exists());
+    }
     let set = |path: &str, mode| {
         std::fs::set_permissions(ground.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -86,8 +98,13 @@ fn plan_and_doctor_work_in_a_folder_that_may_not_be_written() {
     let before = everything(&ground.path("data"));
     let plan = Ran::of(&as_somebody_else(&ground, &["db", "plan", "--json"]));
     assert_eq!(plan.code, 0, "{}", plan.error);
-    let obstacles = document(&plan)["obstacles"].to_string();
-    assert!(obstacles.contains("read-only"), "{obstacles}");
+    let plan = document(&plan);
+    assert!(plan["obstacles"].to_string().contains("read-only"), "{plan}");
+    let steps = plan["steps"].as_array().unwrap();
+    let verification = steps.iter().find(|step| step["step"] == "verification").unwrap();
+    let reads = verification["reads"].as_array().unwrap();
+    let days = reads.iter().find(|read| read["table"] == "daily_pnl").unwrap();
+    assert_eq!(days["rows"], 1 + u64::from(with_log));
     let doctor = Ran::of(&as_somebody_else(&ground, &["db", "doctor", "--json"]));
     assert_eq!(doctor.code, 3, "{}", doctor.error);
     assert!(doctor.out.contains("\"not_writable\""), "{}", doctor.out);

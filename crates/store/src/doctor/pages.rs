@@ -46,7 +46,8 @@ fn table_with_loose_ids(inventory: &Inventory) -> Option<&str> {
     };
     let is_loose = |table: &Table| {
         let keys: Vec<_> = table.columns.iter().filter(|column| column.key_position > 0).collect();
-        !table.without_rowid && !(keys.len() == 1 && keys[0].declared_type.eq_ignore_ascii_case("INTEGER"))
+        let has_id = keys.len() == 1 && keys[0].declared_type.eq_ignore_ascii_case("INTEGER");
+        !(table.without_rowid || has_id)
     };
     inventory.tables.iter().find(|(key, table)| !is_ours(key) && is_loose(table)).map(|(_, table)| table.name.as_str())
 }

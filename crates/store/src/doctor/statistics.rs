@@ -56,7 +56,6 @@ fn queries_astray(connection: &Connection, patient: &Patient<'_>) -> Result<Vec<
     let indexes = &patient.seen.inventory.indexes;
     let is_there = |index: &&str| indexes.contains_key(*index) || index.starts_with("sqlite_autoindex_");
     let plans = plans_of(connection)?;
-    let astray =
-        plans.iter().filter(|plan| plan.served_by.iter().any(|index| is_there(&index)) && !plan.uses_its_index());
+    let astray = plans.iter().filter(|plan| plan.served_by.iter().any(&is_there) && !plan.uses_its_index());
     Ok(astray.map(|plan| plan.query).collect())
 }

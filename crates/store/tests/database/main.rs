@@ -4,6 +4,7 @@
 mod backups;
 mod crashes;
 mod doctor;
+mod doctor_mends;
 mod failures;
 mod features;
 mod forms;
