@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use riskd_store::Clock;
 use sd_notify::NotifyState;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -70,7 +69,7 @@ async fn watch_accounts(setup: Setup) -> Result<daemon::Summary, Failure> {
     tokio::spawn(stop_on_signals(stop.clone())?);
     tokio::spawn(tell_the_supervisor(phases));
     let surroundings = Surroundings {
-        clock: Clock::new(jiff::Timestamp::now),
+        clock: daemon::steady_clock(),
         stop,
         phase,
         on_database_event: Arc::new(|event| tracing::debug!(?event, "database")),

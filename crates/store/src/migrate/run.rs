@@ -16,13 +16,14 @@ use crate::connection::{Database, Mode};
 use crate::content::{Contents, contents, differences, digest, integrity_findings};
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::{EngineErrorKind, StoreError};
-use crate::files::{check_space, check_writable, existing_folder, make_folder, sync_folder};
+use crate::files::{Need, check_space, check_writable, existing_folder, make_folder, sync_folder};
 use crate::location::Paths;
 use crate::open::{DatabaseKind, classify, refuse};
 use crate::schema::{
     HEAD_VERSION, Inventory, VERSIONS, VersionRow, VersionTable, applied_at, compare, expected_of, insert_baseline,
     record,
 };
+use crate::space::Needs;
 
 /// Migrates. The caller holds the file lock.
 pub(super) fn migrate_owned(
@@ -136,18 +137,11 @@ impl<'a> Run<'a> {
 
     /// Whether there is room and permission for all that follows.
     fn preflight(&self) -> Result<(), StoreError> {
-        const SMALLEST_RESERVE_BYTES: u64 = 4 << 20;
         let database = self.database();
         let pages: u64 = database.pragma::<i64>("page_count")?.unsigned_abs();
         let bytes = pages * database.pragma::<i64>("page_size")?.unsigned_abs() + size_of_wal(self.paths);
-        // The new indexes hold a part of three tables' columns; journal or log hold what is changed, the sorter as much.
-        let change_bytes = bytes / 2 + SMALLEST_RESERVE_BYTES;
-        let backup_bytes = if self.options.create_backup { bytes + SMALLEST_RESERVE_BYTES } else { 0 };
-        let sorter_folder = std::env::temp_dir();
-        let mut needs = vec![(self.paths.folder(), change_bytes), (existing_folder(&self.paths.backups), backup_bytes)];
-        if sorter_folder.is_dir() {
-            needs.push((&sorter_folder, bytes / 2));
-        }
+        let needs = Needs::of(self.paths, bytes, self.options.create_backup);
+        let needs: Vec<Need<'_>> = needs.list().collect();
         check_space(&needs, &self.options.faults)?;
         check_writable(existing_folder(&self.paths.backups))?;
         make_folder(&self.paths.backups)?;
@@ -453,7 +447,7 @@ pub(crate) fn begin_immediate(database: &Database, paths: &Paths, interrupt: &In
 }
 
 /// Commits, waiting a few seconds for readers that are in the way.
-pub(super) fn commit(database: &Database, paths: &Paths) -> Result<(), StoreError> {
+pub(crate) fn commit(database: &Database, paths: &Paths) -> Result<(), StoreError> {
     const TRIES: u32 = 20;
     for _ in 0..TRIES {
         match database.execute_batch("COMMIT").map_err(StoreError::sqlite("commit")) {
