@@ -11,8 +11,8 @@ use super::gauge::{check_work, index_work, report};
 use super::plan::Piece;
 use super::{Attempt, Ending, MigrateOptions, MigrationReport, OpenOutcome, Plan, Step, StepReport};
 use crate::backup::{
-    BackupInfo, Copy, Found, base_name, created_line, examine_and_count, examine_open, info_of, list, proof_of, prove, prune,
-    size_of_wal, write_down,
+    BackupInfo, Copy, Found, base_name, created_line, examine_and_count, examine_open, info_of, list, proof_of, prove,
+    prune, size_of_wal, write_down,
 };
 use crate::connection::{Database, Mode};
 use crate::content::{Contents, contents, differences, digest, integrity_findings};

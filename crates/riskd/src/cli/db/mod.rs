@@ -2,6 +2,8 @@
 
 mod backup;
 mod backups;
+mod expand;
+mod fleet;
 mod migrate;
 mod progress;
 mod restore;
