@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod exit_codes;
+mod fleet;
 mod follow;
 mod json;
+mod progress;
 mod support;
 mod terminal;
 mod texts;

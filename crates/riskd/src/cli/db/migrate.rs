@@ -21,6 +21,7 @@ use crate::failure::FailureKind;
 pub(super) struct Args {
     /// Database files, folders of databases, or patterns [default: database.path of config/database.yaml, or
     /// data/state.db]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// How many databases are migrated at the same time [default: as many as there are processors]
     #[arg(short, long, value_name = "N")]
