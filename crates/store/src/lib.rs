@@ -13,6 +13,7 @@ mod context;
 mod error;
 mod file_lock;
 mod files;
+mod index_proof;
 mod location;
 mod migrate;
 mod open;

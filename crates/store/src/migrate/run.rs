@@ -15,7 +15,7 @@ use crate::backup::{
     prune, size_of_wal, write_down,
 };
 use crate::connection::{Database, Mode};
-use crate::content::{Contents, contents, differences, digest, integrity_findings};
+use crate::content::{Contents, contents, contents_and_integrity, differences, digest};
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::{EngineErrorKind, StoreError};
 use crate::files::{check_space, check_writable, existing_folder, make_folder, sync_folder};
@@ -260,8 +260,7 @@ impl<'a> Run<'a> {
         self.gauge.begin(Step::Verification, check_work(self.database(), before));
         self.mended = plan.pieces().filter_map(|piece| piece.mends.clone()).collect();
         self.check_definitions(before)?;
-        let after = contents(self.database(), before, &|_| ())?;
-        let findings = integrity_findings(self.database())?;
+        let (after, findings) = contents_and_integrity(self.database(), before)?;
         if findings.is_empty() { Ok(after) } else { Err(StoreError::Deviates { deviations: findings }) }
     }
 
