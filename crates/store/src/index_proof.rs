@@ -205,7 +205,7 @@ fn class_of(value: ValueRef<'_>) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::print_stdout)]
     use std::path::Path;
 
     use super::*;

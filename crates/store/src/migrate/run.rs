@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
         let change_started = self.options.clock.now();
         self.begin(Step::Core);
         self.gauge.begin(Step::Core, index_work(self.database(), before, &plan.core));
-        run_pieces(self.database(), &plan.core)?;
+        run_pieces(self.database(), plan.core_step())?;
         self.end_with(|duration_ms| format!("✓ Core migration successful ({duration_ms}ms)"))?;
 
         self.begin(Step::AnalyticsIndexes);
@@ -267,20 +267,25 @@ impl<'a> Run<'a> {
     fn record(&self, plan: &Plan, change_started: Timestamp) -> Result<(), StoreError> {
         let clock = &self.options.clock;
         let at = applied_at(clock.now());
-        let version = VERSIONS.last().expect("there are versions");
-        let row = VersionRow {
-            version: HEAD_VERSION,
-            applied_at: at.clone(),
-            description: version.description.into(),
-            migration_script: Some(plan.migration_script()),
-            rollback_script: Some(plan.rollback_script()),
-            execution_time_ms: Some(clock.ms_since(change_started)),
-            success: true,
-            error_message: None,
-        };
         insert_baseline(self.database(), &at, None).map_err(StoreError::sqlite("record the baseline"))?;
-        let changed = record(self.database(), &row).map_err(StoreError::sqlite("record the version"))?;
-        if changed { Ok(()) } else { Err(StoreError::StepFailed(format!("v{HEAD_VERSION} is applied already"))) }
+        let first = self.from_version.unwrap_or(1) + 1;
+        for version in VERSIONS.iter().filter(|version| version.number >= first) {
+            let row = VersionRow {
+                version: version.number,
+                applied_at: at.clone(),
+                description: version.description.into(),
+                migration_script: Some(plan.migration_script(version.number, first)),
+                rollback_script: Some(plan.rollback_script(version.number, first)),
+                execution_time_ms: Some(clock.ms_since(change_started)),
+                success: true,
+                error_message: None,
+            };
+            let changed = record(self.database(), &row).map_err(StoreError::sqlite("record the version"))?;
+            if !changed {
+                return Err(StoreError::StepFailed(format!("v{} is applied already", version.number)));
+            }
+        }
+        Ok(())
     }
 
     /// Definitions against what they must be; the user's own, and the history, against what they were.

@@ -109,6 +109,20 @@ fn first_defect(versions: &[Version]) -> Option<String> {
     (numbers.0 != numbers.1).then(|| format!("the last version is {}, head is {}", numbers.0, numbers.1))
 }
 
+/// A database of each version, as SQL: what users have. The last is made when its version is released.
+#[test]
+fn every_version_has_a_fixture() {
+    assert_eq!(forgotten_fixtures(VERSIONS), Vec::<String>::new());
+    let next = Version { number: 99, description: "some", schema: "", script: None };
+    assert_eq!(forgotten_fixtures(&[next]), ["tests/fixtures/v99.sql"]);
+}
+
+fn forgotten_fixtures(versions: &[Version]) -> Vec<String> {
+    let crate_folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let names = versions.iter().map(|version| format!("tests/fixtures/v{}.sql", version.number));
+    names.filter(|name| !crate_folder.join(name).is_file()).collect()
+}
+
 #[test]
 fn the_schema_of_head_equals_the_replay_of_every_migration() {
     for features in [NO_FEATURE, EVERY_FEATURE, Features::default()] {
