@@ -150,7 +150,7 @@ pub(crate) fn classify(inventory: &Inventory, versions: &VersionTable) -> Result
     if version == HEAD_VERSION {
         return Ok(DatabaseKind::Current { version });
     }
-    let baseline = expected_of(1, Features { analytics_indexes: false, daily_unrealized_pnl: false })?;
+    let baseline = expected_of(1, Features::NONE)?;
     match first_foreign_difference(&baseline, inventory) {
         Some(difference) => foreign(format!("it has our table names, but {difference}")),
         None => Ok(DatabaseKind::Behind { version }),
@@ -314,5 +314,93 @@ impl FileMark {
             metadata.map(|metadata| (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())),
             with_suffix(path, "-wal").exists(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::schema::VERSIONS;
+
+    fn kind_of(script: &str) -> DatabaseKind {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(script).unwrap();
+        let inventory = Inventory::read(&connection).unwrap();
+        classify(&inventory, &VersionTable::read(&connection, &inventory).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn versions_are_read_in_every_form() {
+        let (v1, v2) = (VERSIONS[0].schema, VERSIONS[1].schema);
+        let row = |version: i64, success: i64| {
+            format!("INSERT INTO schema_version VALUES ({version}, 'x', 'y', NULL, NULL, NULL, {success}, NULL);")
+        };
+        let two = "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at DATETIME);";
+        let behind = DatabaseKind::Behind { version: 1 };
+        let cases = [
+            (v1.to_owned(), behind.clone()),
+            (format!("{v1}{two}"), behind.clone()),
+            (format!("{v1}{two} INSERT INTO schema_version VALUES (1, NULL);"), behind.clone()),
+            (v2.to_owned(), behind.clone()),
+            (format!("{v2}{}{}", row(1, 1), row(2, 0)), behind.clone()),
+            (format!("{v2}{}{}", row(1, 1), row(2, 1)), DatabaseKind::Current { version: 2 }),
+            (format!("{v2}{}{}", row(2, 1), row(3, 0)), DatabaseKind::Current { version: 2 }),
+            (format!("{v2}{}{}", row(2, 1), row(3, 1)), DatabaseKind::Newer { version: 3 }),
+            (format!("{v1}{two} INSERT INTO schema_version VALUES (7, NULL);"), DatabaseKind::Newer { version: 7 }),
+            (String::new(), DatabaseKind::Fresh),
+        ];
+        for (script, kind) in cases {
+            assert_eq!(kind_of(&script), kind, "{script}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_named() {
+        let v1 = VERSIONS[0].schema;
+        let cases = [
+            (
+                format!("{v1} CREATE TABLE schema_version (id, name);"),
+                "its table schema_version has the columns id, name",
+            ),
+            (
+                format!(
+                    "{v1} CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at TEXT); INSERT INTO schema_version VALUES (2, '');"
+                ),
+                "its table schema_version says v2 in a form that only v1 has",
+            ),
+            (
+                v1.replace("size INTEGER NOT NULL,", "size REAL NOT NULL,"),
+                "it has our table names, but column size of orders is REAL NOT NULL, expected INTEGER NOT NULL",
+            ),
+            (
+                v1.replace("pnl REAL,", "pnl REAL DEFAULT 1,"),
+                "it has our table names, but column pnl of trade_history is REAL DEFAULT 1, expected REAL",
+            ),
+            (
+                v1.replace("PRIMARY KEY AUTOINCREMENT", "PRIMARY KEY"),
+                "it has our table names, but table enforcement_log is not AUTOINCREMENT",
+            ),
+            ("CREATE VIEW v AS SELECT 1;".to_owned(), "it is a SQLite database without any of the nine tables"),
+        ];
+        for (script, reason) in cases {
+            let DatabaseKind::Foreign { reason: found } = kind_of(&script) else { panic!("{script}") };
+            assert!(found.contains(reason), "{found}");
+        }
+    }
+
+    #[test]
+    fn other_words_for_the_same_columns_are_ours() {
+        let v1 = VERSIONS[0].schema;
+        for other in [
+            v1.to_lowercase(),
+            v1.replace("DEFAULT 0,", "DEFAULT FALSE,")
+                .replace("DEFAULT 0.0", "DEFAULT (0)")
+                .replace("DEFAULT 1,", "DEFAULT (1),"),
+            v1.replace("account_id INTEGER PRIMARY KEY", "account_id INTEGER NOT NULL PRIMARY KEY"),
+            v1.replace("    reason TEXT,\n    locked_at", "    reason TEXT,\n    my_own TEXT,\n    locked_at"),
+        ] {
+            assert_eq!(kind_of(&other), DatabaseKind::Behind { version: 1 }, "{other}");
+        }
     }
 }

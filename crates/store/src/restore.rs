@@ -156,13 +156,14 @@ fn verified_copy(
     if !found.integrity.is_empty() {
         return Err(unverified(found.integrity.join("; ")));
     }
-    prove(backup, &found, &seen.inventory, &contents(&seen.database, &seen.inventory, &|_| ())?)?;
+    let held = contents(&seen.database, &seen.inventory, &|_| ())?;
+    prove(backup, &found, &seen.inventory, &held, Some(&seen.versions))?;
     if let Some(proof) = proof_of(paths, backup)
         && proof.digest != digest(&found.contents, &found.inventory)
     {
         return Err(unverified("it does not hold what it held when it was made".into()));
     }
-    Ok((copy, found.version))
+    Ok((copy, found.versions.version()))
 }
 
 const SIDE_FILES: [&str; 3] = ["-wal", "-journal", "-shm"];

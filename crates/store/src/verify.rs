@@ -124,8 +124,7 @@ pub(crate) fn definition_drift(
     features: Features,
 ) -> Result<Vec<Deviation>, StoreError> {
     let mut required = compare(&expected_of(version, features)?, found);
-    let every = Features { analytics_indexes: true, daily_unrealized_pnl: true };
-    let wrong: Vec<Deviation> = compare(&expected_of(version, every)?, found)
+    let wrong: Vec<Deviation> = compare(&expected_of(version, Features::ALL)?, found)
         .into_iter()
         .filter(|deviation| {
             let is_missing = matches!(

@@ -17,6 +17,6 @@ pub use record::VersionRow;
 pub(crate) use record::{VersionTable, applied_at, insert_baseline, record};
 pub(crate) use versions::{
     ADD_EXECUTION_TIME, ANALYTICS_INDEXES, BASELINE_DESCRIPTION, DAILY_UNREALIZED_PNL, NINE_TABLES, Script,
-    VERSION_TABLE, VERSIONS, expected_of,
+    VERSION_TABLE, VERSIONS, expected_of, expected_of_features,
 };
 pub use versions::{Features, HEAD_VERSION};
