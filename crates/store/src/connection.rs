@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::context::Interrupt;
 use crate::error::StoreError;
+use crate::migrate::Gauge;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +95,19 @@ impl Database {
 
     /// Makes whatever runs on the connection stop soon after `interrupt` is set.
     pub(crate) fn stop_on(&mut self, interrupt: &Interrupt) -> Result<(), StoreError> {
+        self.stop_on_and_count(interrupt, &Gauge::default())
+    }
+
+    /// As [`Self::stop_on`], and the gauge counts what runs.
+    pub(crate) fn stop_on_and_count(&mut self, interrupt: &Interrupt, gauge: &Gauge) -> Result<(), StoreError> {
         const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 20_000;
-        let interrupt = interrupt.clone();
+        let (interrupt, gauge) = (interrupt.clone(), gauge.clone());
+        let look = move || {
+            gauge.count(INSTRUCTIONS_BETWEEN_LOOKS.unsigned_abs().into());
+            interrupt.is_set()
+        };
         self.connection
-            .progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(move || interrupt.is_set()))
+            .progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(look))
             .map_err(StoreError::sqlite("watch for an interrupt"))
     }
 

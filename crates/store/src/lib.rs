@@ -14,6 +14,7 @@ mod doctor;
 mod error;
 mod file_lock;
 mod files;
+mod index_proof;
 mod location;
 mod migrate;
 mod open;

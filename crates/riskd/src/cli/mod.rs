@@ -44,7 +44,9 @@ commands! {
 }
 
 pub(crate) mod failures;
+mod pace;
 mod state;
+mod supervisor;
 mod words;
 
 /// Watches a futures account at the broker and flattens, cancels and locks it the moment a risk rule is broken.

@@ -5,17 +5,19 @@ use std::path::Path;
 use super::permissions::{file_name, names_in};
 use super::{DoctorOptions, Finding, FindingCode};
 use crate::backup::{dead_leftovers, stamp_time};
+use crate::file_lock::FileLock;
 use crate::location::Paths;
 use crate::open::is_filled;
 use crate::restore::process_that_has;
 
 /// Side files, lock files, half written copies and databases moved aside long ago.
-pub(super) fn check(paths: &Paths, options: &DoctorOptions, is_owned: bool, findings: &mut Vec<Finding>) {
+pub(super) fn check(paths: &Paths, options: &DoctorOptions, holds_lock: bool, findings: &mut Vec<Finding>) {
+    let is_owned = !holds_lock && FileLock::owner(paths).is_some();
     if !is_owned && process_that_has(&paths.database).is_none() {
         side_files(paths, findings);
     }
     let lock = paths.beside(".lock");
-    if !is_owned && lock.exists() {
+    if !is_owned && !holds_lock && lock.exists() {
         findings.push(found(
             FindingCode::LockFileLeft,
             &lock,

@@ -11,7 +11,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::files::is_spent;
 use super::permissions::private_files;
-use super::{DoctorOptions, DoctorReport, Finding, FindingCode, Mended, Patient, diagnose, schema, statistics, times};
+use super::{
+    DoctorOptions, DoctorReport, Finding, FindingCode, Mended, Patient, diagnose, diagnose_as, schema, statistics,
+    times,
+};
 use crate::backup::{BackupOptions, backup, remove_leftovers};
 use crate::connection::{Database, Mode};
 use crate::content::{contents, differences, integrity_findings};
@@ -40,7 +43,7 @@ pub fn mend(location: &Location, options: &DoctorOptions, observer: Observer<'_>
     check_writable(paths.folder())?;
     let lock = FileLock::acquire(&paths)?;
     refuse_if_open(&paths.database)?;
-    let mut before = diagnose(location, options)?;
+    let mut before = diagnose_as(location, options, true)?;
     // The lock file is ours now: whether it was left by somebody, the first look told.
     before.findings.extend(first.findings.into_iter().filter(|finding| finding.code == FindingCode::LockFileLeft));
     let is_wanted = |code: FindingCode| before.findings.iter().any(|finding| finding.mendable && finding.code == code);
@@ -59,7 +62,8 @@ pub fn mend(location: &Location, options: &DoctorOptions, observer: Observer<'_>
             if is_wanted(FindingCode::FreePages) {
                 vacuum(&paths, options)?;
             }
-            if is_wanted(FindingCode::LogLeft) {
+            // The backup's reader puts the other half beside a lonely side file: closing takes both away.
+            if is_wanted(FindingCode::LogLeft) || is_wanted(FindingCode::SideFileLeft) {
                 merge_log(&paths)?;
             }
             Some(made)
@@ -213,7 +217,9 @@ fn vacuum(paths: &Paths, options: &DoctorOptions) -> Result<(), StoreError> {
     let mut database = Database::open(&paths.database, Mode::ReadWrite)?;
     prepare(&database)?;
     let bytes = paths.database.metadata().map_err(StoreError::io("look at", &paths.database))?.len();
-    check_space(&[(paths.folder(), bytes), (&std::env::temp_dir(), bytes)], &Faults::default())?;
+    let sorter_folder = std::env::temp_dir();
+    let needs = [(paths.folder(), bytes), (sorter_folder.as_path(), bytes)];
+    check_space(if sorter_folder.is_dir() { &needs } else { &needs[..1] }, &Faults::default())?;
     let mut shape = Inventory::read(&database)?;
     // Rows of tables without an INTEGER PRIMARY KEY may get other ids: what they hold is compared through their keys.
     shape.tables.retain(|_, table| table.columns.iter().any(|column| is_row_id(column, table)) || table.without_rowid);
@@ -264,9 +270,9 @@ fn mend_outside(paths: &Paths, options: &DoctorOptions) -> Result<(), StoreError
         remove_leftovers(folder, &paths.stem())?;
     }
     let (wal, shm, journal) = (paths.beside("-wal"), paths.beside("-shm"), paths.beside("-journal"));
-    // Whatever holds nothing goes; nobody has the file open, and nobody can begin while the lock is ours.
     refuse_if_open(&paths.database)?;
-    if !is_filled(&wal) {
+    // Whoever opens the file this very moment makes both of them: one alone is nobody's.
+    if !is_filled(&wal) && wal.exists() != shm.exists() {
         remove(&wal)?;
         remove(&shm)?;
     }

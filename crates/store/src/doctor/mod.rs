@@ -23,7 +23,6 @@ use crate::backup::{BackupInfo, BackupRetention};
 use crate::connection::Mode;
 use crate::context::{Clock, Interrupt};
 use crate::error::StoreError;
-use crate::file_lock::FileLock;
 use crate::location::{Location, Paths};
 use crate::open::{DatabaseKind, FileMark, Looked, Seen, look_untouched, refuse};
 use crate::schema::Features;
@@ -126,6 +125,11 @@ impl DoctorReport {
 ///
 /// When the file is not ours, is newer, or cannot be read. Damage is a finding.
 pub fn diagnose(location: &Location, options: &DoctorOptions) -> Result<DoctorReport, StoreError> {
+    diagnose_as(location, options, false)
+}
+
+/// As [`diagnose`]; whoever holds the file lock for mending is not somebody who has the database open.
+fn diagnose_as(location: &Location, options: &DoctorOptions, holds_lock: bool) -> Result<DoctorReport, StoreError> {
     const TRIES: u32 = 3;
     let paths = location.resolve()?;
     let mut tries = 0;
@@ -133,7 +137,7 @@ pub fn diagnose(location: &Location, options: &DoctorOptions) -> Result<DoctorRe
         let before = FileMark::of(&paths.database);
         let looked = look_untouched(&paths.database)?;
         let without_locks = looked.seen.as_ref().is_some_and(|seen| seen.mode == Mode::Immutable);
-        let report = examine(&paths, looked, options);
+        let report = examine(&paths, looked, options, holds_lock);
         tries += 1;
         // Read without locks, it says nothing when somebody wrote meanwhile.
         if tries >= TRIES || !without_locks || FileMark::of(&paths.database) == before {
@@ -150,7 +154,12 @@ struct Patient<'a> {
     version: i64,
 }
 
-fn examine(paths: &Paths, looked: Looked, options: &DoctorOptions) -> Result<DoctorReport, StoreError> {
+fn examine(
+    paths: &Paths,
+    looked: Looked,
+    options: &DoctorOptions,
+    holds_lock: bool,
+) -> Result<DoctorReport, StoreError> {
     let Looked { kind, seen } = looked;
     let mut report = DoctorReport {
         path: paths.database.clone(),
@@ -176,7 +185,7 @@ fn examine(paths: &Paths, looked: Looked, options: &DoctorOptions) -> Result<Doc
         }
     }
     permissions::check(paths, options, &mut report.findings);
-    files::check(paths, options, FileLock::owner(paths).is_some(), &mut report.findings);
+    files::check(paths, options, holds_lock, &mut report.findings);
     backups::check(paths, options, &mut report.findings)?;
     options.interrupt.check()?;
     Ok(report)

@@ -175,7 +175,11 @@ fn of_seen(
     mut seen: Seen,
     options: &PlanOptions,
 ) -> Result<(), StoreError> {
-    let migrates = matches!(planned.kind, DatabaseKind::Behind { .. });
+    let first = match planned.kind {
+        DatabaseKind::Behind { version } => Some(version + 1),
+        _ => None,
+    };
+    let migrates = first.is_some();
     let plan = if migrates {
         Plan::to_head(&seen.inventory, &seen.versions, options.features)
     } else {
@@ -192,9 +196,12 @@ fn of_seen(
         return Ok(());
     }
     planned.mends = plan.pieces().filter_map(|piece| piece.mends.clone()).collect();
-    if migrates {
-        planned.migration_script = plan.migration_script();
-        planned.rollback_script = plan.rollback_script();
+    if let Some(first) = first {
+        planned.migration_script =
+            (first..=HEAD_VERSION).map(|version| plan.migration_script(version, first)).collect();
+        // Undone in the opposite order.
+        planned.rollback_script =
+            (first..=HEAD_VERSION).rev().map(|version| plan.rollback_script(version, first)).collect();
     }
     let pages = seen.database.pragma::<i64>("page_count")?.unsigned_abs();
     let page_bytes = seen.database.pragma::<i64>("page_size")?.unsigned_abs();

@@ -260,6 +260,20 @@ fn what_dead_programs_left_is_merged_or_deleted() {
     assert_eq!(fixture.names(), ["state.db"]);
     assert_eq!(fixture.query("SELECT count(*) FROM enforcement_log"), ["59"]);
 
+    // The same where nothing else is to be mended.
+    let fixture = healthy();
+    run_python(
+        "import os, sqlite3, sys; db = sqlite3.connect(sys.argv[1]); \
+         db.execute(\"INSERT INTO daily_pnl VALUES (1, '2026-01-01', 1.0, NULL)\"); db.commit(); os._exit(0)",
+        &fixture.path,
+    );
+    private(&fixture);
+    assert_eq!(codes(&diagnose(&fixture)), ["log_left"]);
+    let after = mend(&fixture);
+    assert_eq!((after.findings, after.mended[0].code), (vec![], FindingCode::LogLeft));
+    assert_eq!(fixture.names(), ["state.db"]);
+    assert_eq!(fixture.query("SELECT count(*) FROM daily_pnl WHERE date = '2026-01-01'"), ["1"]);
+
     // Everything else that can lie about; the pid is none of a live process.
     let fixture = healthy();
     std::fs::write(fixture.beside("-journal"), "").unwrap();

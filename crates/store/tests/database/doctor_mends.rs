@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use riskd_store::{DoctorOptions, Features, FindingCode, TimeForm, nobody};
+use riskd_store::{DoctorOptions, Features, FindingCode, TimeForm};
 
 use crate::doctor::{codes, diagnose, doctor, healthy, mend, mend_with, private, spoil};
 use crate::support::{Fixture, names_in, query};

@@ -154,7 +154,10 @@ fn beside_a_live_writer_it_sees_each_commit_and_writes_nothing() {
 fn the_sql_is_what_migrate_then_records() {
     let none = Features { analytics_indexes: false, daily_unrealized_pnl: false };
     for features in [Features::default(), ALL_FEATURES, none] {
-        for form in V1_FORMS.iter().filter(|form| **form != "hot_journal") {
+        // Every form with the default features; the others where the forms differ in what is made.
+        let few = ["documented", "wrong_indexes", "two_columns"];
+        let wanted = |form: &&&str| **form != "hot_journal" && (features == Features::default() || few.contains(form));
+        for form in V1_FORMS.iter().filter(wanted) {
             let fixture = Fixture::new(form);
             let planned = plan_with(&fixture, features);
             assert_eq!(planned.obstacles, Vec::<String>::new(), "{form}");
@@ -238,7 +241,7 @@ fn the_parts_of_the_forecast_add_up_and_are_what_migrate_asks_for() {
 
 #[test]
 fn new_indexes_are_forecast_within_a_third_of_what_they_fill() {
-    let fixture = Fixture::with_rows("documented", "state.db", 20_000);
+    let fixture = Fixture::with_rows("documented", "state.db", 8_000);
     let planned = plan(&fixture);
     let forecast: u64 = planned
         .space
@@ -256,7 +259,7 @@ fn new_indexes_are_forecast_within_a_third_of_what_they_fill() {
 
 #[test]
 fn the_probe_is_timed_by_the_clock_that_is_handed_in_and_reads_a_bounded_part() {
-    let fixture = Fixture::with_rows("documented", "state.db", 20_000);
+    let fixture = Fixture::with_rows("documented", "state.db", 8_000);
     let start: jiff::Timestamp = "2026-11-22T19:00:00Z".parse().unwrap();
     let ticks = std::sync::atomic::AtomicI64::new(0);
     let slow = riskd_store::Clock::new(move || {

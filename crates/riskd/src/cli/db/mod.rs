@@ -3,6 +3,8 @@
 mod backup;
 mod backups;
 mod doctor;
+mod expand;
+mod fleet;
 mod migrate;
 mod plan;
 mod progress;
