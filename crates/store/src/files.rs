@@ -1,7 +1,7 @@
 //! Files and folders: room, permission, and making changes last.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -33,12 +33,25 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
 /// Puts a line behind the file's last, in one write, and makes it last.
 pub(crate) fn append_line(path: &Path, line: &str) -> Result<(), StoreError> {
     let append = || {
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-        file.write_all(format!("{line}\n").as_bytes())?;
+        let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
+        // Behind a line that a crash cut off a new one must not be lost with it.
+        let start = if ends_with_a_line(&mut file)? { "" } else { "\n" };
+        file.write_all(format!("{start}{line}\n").as_bytes())?;
         file.sync_all()
     };
     append().map_err(StoreError::io("append to", path))?;
     sync_folder(folder_of(path))
+}
+
+/// Whether the file is empty or its last line is whole.
+fn ends_with_a_line(file: &mut File) -> std::io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// An error unless `path`, a file or folder that exists, may be written.

@@ -101,9 +101,23 @@ impl<'a> Run<'a> {
         self.options.interrupt.check()?;
         let database = self.database.as_mut().expect("opened by own");
         database.stop_on_nothing()?;
-        commit(database, self.paths)?;
+        if let Err(error) = commit(database, self.paths) {
+            self.is_committed_nevertheless(error)?;
+        }
         self.report_steps();
         Ok(true)
+    }
+
+    /// The disk may fail after the transaction has become part of the file, such as when a lock is given back. Then the
+    /// new version is what every reader sees, and saying that nothing changed would be wrong.
+    fn is_committed_nevertheless(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let database = self.database();
+        let version = || VersionTable::read(database, &Inventory::read(database)?).map(|versions| versions.version());
+        if !database.is_autocommit() || version().ok() != Some(HEAD_VERSION) {
+            return Err(error);
+        }
+        self.warn(format!("the new version is in the file, although the disk reported a failure: {error}"));
+        Ok(())
     }
 
     /// Opens the database, which recovers what a crash left, and takes SQLite's write lock.

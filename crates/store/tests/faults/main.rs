@@ -1,31 +1,42 @@
 //! Every operation on the disk fails once, in every way, while the store migrates, records a failure, backs up and restores.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+//! `docs/fault-matrix.md` says what is covered and how to run it.
+#![allow(clippy::unwrap_used, missing_docs)]
 // The wrapped functions are those of the C library on Linux.
 #![cfg(target_os = "linux")]
 
+mod case;
+mod database;
 mod disk;
+mod matrix;
+mod scenario;
+#[path = "../database/support.rs"]
+#[allow(dead_code)]
+mod support;
 mod system;
 mod vfs;
 
-use std::sync::atomic::AtomicBool;
+use crate::case::Case;
+use crate::matrix::{Extent, cases_of, prove, run_one};
+use crate::scenario::SCENARIOS;
+
 #[test]
-fn spike() {
+fn matrix() {
     vfs::install();
-    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
-    let root = folder.path().join("r");
-    std::fs::create_dir(&root).unwrap();
-    let path = root.join("state.db");
-    let sample = riskd_store::V1Sample { account_ids: vec![riskd_core::model::AccountId(1)], enforcements: 20, trades: 5, until: "2026-11-22T19:00:00Z".parse().unwrap() };
-    riskd_store::create_v1_sample(&path, &sample).unwrap();
-    let watched = disk::Watched::new(&root, None, riskd_store::Interrupt::new());
-    let started = std::time::Instant::now();
-    let clock = riskd_store::Clock::fixed("2026-11-22T19:00:00Z".parse().unwrap());
-    let out = riskd_store::migrate(&riskd_store::Location::new(&path), &riskd_store::MigrateOptions::new(clock.clone()), &riskd_store::nobody).unwrap();
-    println!("{:?} {out:?}", started.elapsed());
-    riskd_store::rollback(&riskd_store::Location::new(&path), &riskd_store::RestoreOptions::new(clock), &riskd_store::nobody).unwrap();
-    for (lane, ops) in watched.0.operations().iter().enumerate() {
-        println!("lane {lane}: {}", ops.len());
-        for op in ops { println!("  {lane} {:?} {}", op.act, op.path.display()); }
+    if let Ok(name) = std::env::var("RISKD_FAULT_CASE") {
+        let outcome = run_one(name.parse::<Case>().unwrap());
+        assert!(outcome.wrong.is_empty() && outcome.hit.is_some(), "{name}: {:?}", outcome.wrong);
+        return;
     }
-    let _ = AtomicBool::new(false);
+    let extent = match std::env::var("RISKD_FAULTS").as_deref() {
+        Ok("all") => Extent::All,
+        Ok(other) => panic!("RISKD_FAULTS={other}: the only value is all"),
+        Err(_) => Extent::Usual,
+    };
+    let only = std::env::var("RISKD_FAULT_SCENARIO").ok();
+    let seed = std::env::var("RISKD_FAULT_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let mut cases = Vec::new();
+    for scenario in SCENARIOS.iter().filter(|scenario| only.as_ref().is_none_or(|only| scenario.name.contains(only))) {
+        cases.extend(cases_of(scenario, extent, seed));
+    }
+    prove("fault matrix", &cases, seed);
 }
