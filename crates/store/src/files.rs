@@ -9,10 +9,20 @@ use crate::error::StoreError;
 use crate::location::folder_of;
 use crate::migrate::Faults;
 
-/// Makes a folder and those above it, for this user only.
+/// Makes a folder and those above it, for this user only, and makes their names last: what is synced in a folder whose
+/// own name is not is lost with it.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), StoreError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder).map_err(StoreError::io("make the folder", folder))
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(folder);
+    make_folder(parent)?;
+    let made = std::fs::DirBuilder::new().mode(0o700).create(folder);
+    match made {
+        // Somebody else may make it at the same moment.
+        Err(error) if !folder.is_dir() => Err(StoreError::io("make the folder", folder)(error)),
+        Ok(()) | Err(_) => sync_folder(parent),
+    }
 }
 
 /// Makes an empty file that only this user may read; it must not exist.

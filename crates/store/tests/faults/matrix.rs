@@ -73,7 +73,11 @@ pub(crate) fn run_all(cases: &[Case]) -> Report {
                     let Some(&case) = cases.get(number) else { return };
                     let folder = home.path().join(number.to_string());
                     std::fs::create_dir(&folder).unwrap();
+                    let started = Instant::now();
                     let outcome = run(case, &folder, number.is_multiple_of(WITNESSED_EVERY));
+                    if std::env::var_os("SLOW").is_some() && started.elapsed().as_millis() > 150 {
+                        say(&format!("{} ms: {case} {}\n", started.elapsed().as_millis(), outcome.said));
+                    }
                     std::fs::remove_dir_all(&folder).unwrap();
                     report.lock().unwrap().add(case, outcome);
                 }
@@ -150,6 +154,7 @@ pub(crate) fn prove(title: &str, cases: &[Case], seed: u64) {
     ));
     assert!(report.missed.is_empty(), "the run never came to these operations: {:#?}", report.missed);
     let most = report.wrong.len().min(60);
+    std::fs::write("/tmp/wrong.txt", report.wrong.join("\n\n")).unwrap();
     assert!(
         report.wrong.is_empty(),
         "{} cases left what is not allowed; repeat one with RISKD_FAULT_CASE=NAME:\n{}",
