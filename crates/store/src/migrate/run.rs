@@ -91,6 +91,7 @@ impl<'a> Run<'a> {
         self.end()?;
         self.begin(Step::Preflight);
         let plan = Plan::to_head(&before, &versions, self.options.features)?;
+        self.make_room();
         self.preflight()?;
         self.end()?;
         self.begin(Step::Backup);
@@ -140,6 +141,14 @@ impl<'a> Run<'a> {
                 refuse(&kind, &self.paths.database)?;
                 Err(StoreError::StepFailed("the database was emptied meanwhile".into()))
             }
+        }
+    }
+
+    /// Takes away old backups and what dead attempts left half written: a program that dies at every start, before it
+    /// comes to tidying up, must not fill the disk.
+    fn make_room(&mut self) {
+        if let Err(error) = prune(self.paths, self.options.retention, self.started, self.observer) {
+            self.warn(error.to_string());
         }
     }
 

@@ -110,15 +110,16 @@ fn rows_of(connection: &Connection, table: &str) -> rusqlite::Result<(u64, u128)
     while let Some(row) = rows.next()? {
         count += 1;
         for column in 0..width {
-            let value = match row.get_ref(column)? {
-                ValueRef::Null => "null".into(),
-                ValueRef::Integer(number) => format!("integer {number}"),
-                ValueRef::Real(number) => format!("real {:x}", number.to_bits()),
-                ValueRef::Text(bytes) => format!("text {bytes:?}"),
-                ValueRef::Blob(bytes) => format!("blob {bytes:?}"),
+            let (kind, bytes): (u8, &[u8]) = match row.get_ref(column)? {
+                ValueRef::Null => (0, &[]),
+                ValueRef::Integer(number) => (1, &number.to_le_bytes()),
+                ValueRef::Real(number) => (2, &number.to_bits().to_le_bytes()),
+                ValueRef::Text(bytes) => (3, bytes),
+                ValueRef::Blob(bytes) => (4, bytes),
             };
-            hasher.update(value.as_bytes());
-            hasher.update(b"\n");
+            hasher.update(&[kind]);
+            hasher.update(&bytes.len().to_le_bytes());
+            hasher.update(bytes);
         }
     }
     Ok((count, hasher.digest128()))

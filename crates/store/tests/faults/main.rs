@@ -5,9 +5,11 @@
 #![cfg(target_os = "linux")]
 
 mod case;
+mod crash_loop;
 mod database;
 mod disk;
 mod matrix;
+mod regressions;
 mod scenario;
 #[path = "../database/support.rs"]
 #[allow(dead_code)]

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::case::{Case, Outcome, is_possible, run};
+use crate::case::{Case, Outcome, run};
 use crate::disk::{Fault, Place};
 use crate::scenario::{SCENARIOS, Scenario};
 
@@ -41,7 +41,7 @@ pub(crate) fn cases_of(scenario: &'static Scenario, extent: Extent, seed: u64) -
         let first = if lane == 0 { ready.first } else if ready.first > 0 { operations.len() } else { 0 };
         for (number, operation) in operations.iter().enumerate().skip(first) {
             let place = Place { lane, number };
-            for fault in Fault::ALL.into_iter().filter(|fault| is_possible(*fault, operation.act)) {
+            for fault in Fault::ALL.into_iter().filter(|fault| fault.can_hit(operation.act)) {
                 let counts = match fault {
                     _ if extent == Extent::All => true,
                     // Dying before a read leaves what dying before the next change leaves.

@@ -47,6 +47,8 @@ pub(crate) struct Ready {
     pub(crate) known: Vec<(&'static str, Contents)>,
     /// The rows of the database as Python saw them, for Python to find again.
     pub(crate) held: Option<Vec<u8>>,
+    /// The log of a database that is gone, which must not be lost.
+    pub(crate) orphan: Option<Vec<u8>>,
     /// The first operation of the main thread that belongs to the scenario and not to one before it.
     pub(crate) first: usize,
     /// What each thread does when nothing fails.
@@ -65,7 +67,7 @@ const fn scenario(name: &'static str, action: Action, source: &'static str) -> S
     Scenario { name, action, source, ready: OnceLock::new() }
 }
 
-pub(crate) static SCENARIOS: [Scenario; 12] = [
+pub(crate) static SCENARIOS: [Scenario; 13] = [
     scenario("migrate-journal", Action::Migrate, "documented"),
     scenario("migrate-wal", Action::Migrate, "write_ahead"),
     scenario("migrate-hot-journal", Action::Migrate, "hot_journal"),
@@ -75,6 +77,7 @@ pub(crate) static SCENARIOS: [Scenario; 12] = [
     scenario("backup-wal", Action::Backup, "write_ahead"),
     scenario("restore-journal", Action::Restore, "hot_journal_v2"),
     scenario("restore-wal", Action::Restore, "write_ahead_v2"),
+    scenario("restore-over-leftovers", Action::Restore, "leftovers"),
     scenario("rollback-journal", Action::Rollback, "hot_journal_v2"),
     scenario("rollback-wal", Action::Rollback, "write_ahead_v2"),
     scenario("create", Action::Create, ""),
@@ -89,7 +92,7 @@ impl Scenario {
     fn prepare(&self) -> Ready {
         let fixture = match self.source {
             "" => Fixture::empty("state.db"),
-            "hot_journal_v2" | "write_ahead_v2" => Fixture::with_rows("documented", "state.db", ROWS),
+            "hot_journal_v2" | "write_ahead_v2" | "leftovers" => Fixture::with_rows("documented", "state.db", ROWS),
             form => Fixture::with_rows(form, "state.db", ROWS),
         };
         let root = fixture.path.parent().unwrap().to_owned();
@@ -102,8 +105,17 @@ impl Scenario {
             leave_behind(&fixture, self.source);
             known.push(("v2 as it was", now(&fixture.path)));
         }
+        let mut orphan = None;
+        if self.source == "leftovers" {
+            // Log, index and journal of a database that is gone.
+            std::fs::remove_file(&fixture.path).unwrap();
+            orphan = Some(std::fs::read(fixture.beside("-wal")).unwrap());
+            std::fs::write(fixture.beside("-shm"), [7; 32_768]).unwrap();
+            std::fs::write(fixture.beside("-journal"), old_journal()).unwrap();
+            known.clear();
+        }
         let (folders, files) = files_below(&root);
-        let mut ready = Ready { folders, files, known, held, first: 0, operations: Vec::new() };
+        let mut ready = Ready { folders, files, known, held, orphan, first: 0, operations: Vec::new() };
         match self.action {
             Action::Migrate | Action::RecordFailure => {
                 ready.known.push(("v1", now(&fixture.path)));
@@ -205,7 +217,11 @@ impl Action {
             Self::Migrate | Self::RecordFailure => {
                 riskd_store::migrate(&location, &MigrateOptions::new(clock()), &nobody).map(Some)
             }
-            Self::Backup | Self::Restore | Self::Rollback | Self::Create => {
+            Self::Create => {
+                let options = MigrateOptions { create_if_missing: true, ..MigrateOptions::new(clock()) };
+                riskd_store::open(&location, &options, &nobody).map(|(_, outcome)| Some(outcome))
+            }
+            Self::Backup | Self::Restore | Self::Rollback => {
                 self.run(root, &Interrupt::new(), None).result.map(|()| None)
             }
         }
@@ -223,7 +239,8 @@ fn clock() -> Clock {
 /// A row more than the backup has, and the way a crash leaves things: a log with a committed row, or a journal of a
 /// transaction that was not.
 fn leave_behind(fixture: &Fixture, source: &str) {
-    let lines = if source == "write_ahead_v2" {
+    let has_log = source != "hot_journal_v2";
+    let lines = if has_log {
         "db.execute('PRAGMA wal_autocheckpoint = 0')\n\
          db.execute(\"INSERT INTO session_state VALUES (77, '2026-11-22', '')\")\ndb.commit()\nos._exit(0)"
     } else {
@@ -233,8 +250,32 @@ fn leave_behind(fixture: &Fixture, source: &str) {
          db.execute(\"UPDATE enforcement_log SET action = hex(randomblob(4000))\")\nos._exit(0)"
     };
     run_python(&format!("import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n{lines}"), &fixture.path);
-    let left = if source == "write_ahead_v2" { "-wal" } else { "-journal" };
+    let left = if has_log { "-wal" } else { "-journal" };
     assert!(fixture.beside(left).metadata().unwrap().len() > 512, "the trap is set");
+}
+
+/// A journal that holds one page of noise and is ready to be played back over whatever lies beside it.
+fn old_journal() -> Vec<u8> {
+    const PAGE_BYTES: u32 = 4096;
+    const SECTOR_BYTES: usize = 512;
+    const NONCE: u32 = 77;
+    let page = [0x5A_u8; PAGE_BYTES as usize];
+    let mut journal = vec![0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    for number in [1, NONCE, 25, SECTOR_BYTES as u32, PAGE_BYTES] {
+        journal.extend(number.to_be_bytes());
+    }
+    journal.resize(SECTOR_BYTES, 0);
+    journal.extend(3_u32.to_be_bytes());
+    journal.extend(page);
+    // SQLite's checksum takes every two-hundredth byte, counted from the end.
+    let mut sum = NONCE;
+    let mut at = page.len() as i64 - 200;
+    while at > 0 {
+        sum = sum.wrapping_add(u32::from(page[at as usize]));
+        at -= 200;
+    }
+    journal.extend(sum.to_be_bytes());
+    journal
 }
 
 fn files_below(root: &Path) -> (Vec<PathBuf>, Vec<(PathBuf, Vec<u8>)>) {
