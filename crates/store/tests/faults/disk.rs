@@ -72,6 +72,8 @@ impl Act {
 pub(crate) enum Fault {
     /// The operation fails, the disk works on.
     InputOutput,
+    /// From this operation on, every operation fails; the process lives to tell of it.
+    Gone,
     /// From this operation on, nothing grows.
     NoSpace,
     /// Half of the bytes are written, and the operation says so; the disk works on.
@@ -91,8 +93,9 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::InputOutput,
+        Self::Gone,
         Self::NoSpace,
         Self::ShortWrite,
         Self::Kill,
@@ -106,6 +109,7 @@ impl Fault {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::InputOutput => "io-error",
+            Self::Gone => "disk-gone",
             Self::NoSpace => "no-space",
             Self::ShortWrite => "short-write",
             Self::Kill => "kill",
@@ -115,6 +119,11 @@ impl Fault {
             Self::Delay => "delay",
             Self::Interrupt => "interrupt",
         }
+    }
+
+    /// Whether nothing has an effect from the operation on. Then one that only reads leaves what the next change does.
+    pub(crate) fn is_final(self) -> bool {
+        self.is_death() || self == Self::Gone
     }
 
     /// Whether the process does not live to see the end of the operation.
@@ -132,6 +141,7 @@ impl Fault {
             Self::NoSpace => act.needs_room(),
             Self::ShortWrite | Self::Tear => act == Act::Write,
             Self::InputOutput
+            | Self::Gone
             | Self::Kill
             | Self::PowerCut
             | Self::Reorder
@@ -281,7 +291,7 @@ impl Disk {
                     state.dead = true;
                     return Verdict::Half;
                 }
-                Fault::Kill | Fault::PowerCut | Fault::Reorder => {
+                Fault::Gone | Fault::Kill | Fault::PowerCut | Fault::Reorder => {
                     state.dead = true;
                     return Verdict::Fail;
                 }

@@ -45,7 +45,7 @@ pub(crate) fn cases_of(scenario: &'static Scenario, extent: Extent, seed: u64) -
                 let counts = match fault {
                     _ if extent == Extent::All => true,
                     // Dying before a read leaves what dying before the next change leaves.
-                    fault if fault.is_death() => operation.act.changes(),
+                    fault if fault.is_final() => operation.act.changes(),
                     Fault::Delay | Fault::Interrupt => number % SAMPLED_EVERY == 0,
                     _ => true,
                 };

@@ -16,6 +16,7 @@ fn again(name_then: &str, act: Act, path: &str) {
     let operations = scenario.ready().operations.iter().enumerate();
     let cases: Vec<Case> = operations
         .flat_map(|(lane, operations)| operations.iter().enumerate().map(move |(number, it)| (lane, number, it)))
+        .filter(|(lane, number, _)| *lane > 0 || *number >= scenario.ready().first)
         .filter(|(_, _, operation)| operation.act == act && operation.path == Path::new(path))
         .map(|(lane, number, _)| Case { scenario, fault, place: Place { lane, number }, seed })
         .collect();

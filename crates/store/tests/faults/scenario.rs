@@ -112,6 +112,7 @@ impl Scenario {
             orphan = Some(std::fs::read(fixture.beside("-wal")).unwrap());
             std::fs::write(fixture.beside("-shm"), [7; 32_768]).unwrap();
             std::fs::write(fixture.beside("-journal"), old_journal()).unwrap();
+            assert_plays_back(&root.join("backups").join(BACKUP), &fixture.beside("-journal"), scratch.path());
             known.clear();
         }
         let (folders, files) = files_below(&root);
@@ -252,6 +253,15 @@ fn leave_behind(fixture: &Fixture, source: &str) {
     run_python(&format!("import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n{lines}"), &fixture.path);
     let left = if has_log { "-wal" } else { "-journal" };
     assert!(fixture.beside(left).metadata().unwrap().len() > 512, "the trap is set");
+}
+
+/// The trap is set: beside a whole database the journal would ruin it.
+fn assert_plays_back(whole: &Path, journal: &Path, scratch: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(whole, folder.path().join("state.db")).unwrap();
+    std::fs::copy(journal, folder.path().join("state.db-journal")).unwrap();
+    let ruined = Contents::of_copy(&folder.path().join("state.db"), scratch).unwrap();
+    assert_ne!(ruined.ok(), Contents::of_copy(whole, scratch).unwrap().ok());
 }
 
 /// A journal that holds one page of noise and is ready to be played back over whatever lies beside it.
