@@ -140,9 +140,9 @@ pub(crate) fn version_table_piece(inventory: &Inventory, versions: &VersionTable
             }
             Ok(Piece::new(up, down, Some("schema_version brought from two columns to eight".into())))
         }
-        VersionTable::Other(columns) => Err(StoreError::NameTaken {
+        VersionTable::Other(difference) => Err(StoreError::NameTaken {
             name: VERSION_TABLE.into(),
-            taken_by: format!("a table with the columns {}", columns.join(", ")),
+            taken_by: format!("a table that {difference}"),
             needed_for: "the history of versions".into(),
         }),
     }

@@ -13,7 +13,7 @@ use crate::backup::{
     size_of_wal, write_down,
 };
 use crate::connection::{Database, Mode};
-use crate::content::{Contents, contents, differences, digest, integrity_findings};
+use crate::content::{Contents, check_readable, contents, differences, digest, integrity_findings};
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::{EngineErrorKind, StoreError};
 use crate::files::{check_space, check_writable, existing_folder, make_folder, sync_folder};
@@ -138,6 +138,7 @@ impl<'a> Run<'a> {
     fn preflight(&self) -> Result<(), StoreError> {
         const SMALLEST_RESERVE_BYTES: u64 = 4 << 20;
         let database = self.database();
+        check_readable(database)?;
         let pages: u64 = database.pragma::<i64>("page_count")?.unsigned_abs();
         let bytes = pages * database.pragma::<i64>("page_size")?.unsigned_abs() + size_of_wal(self.paths);
         // The new indexes hold a part of three tables' columns; journal or log hold what is changed, the sorter as much.
