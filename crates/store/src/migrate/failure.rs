@@ -103,7 +103,10 @@ impl Run<'_> {
 /// cannot be; and who interrupted it knows.
 fn is_worth_recording(error: &StoreError) -> bool {
     match error {
-        StoreError::Damaged { .. } | StoreError::InUse { .. } | StoreError::NameTaken { .. } => false,
+        StoreError::Damaged { .. }
+        | StoreError::InUse { .. }
+        | StoreError::NameTaken { .. }
+        | StoreError::MissingExtension { .. } => false,
         StoreError::Sqlite { source, .. } => {
             !matches!(source.kind, EngineErrorKind::Corrupt | EngineErrorKind::NotADatabase | EngineErrorKind::Busy)
                 && !error.is_interrupt()

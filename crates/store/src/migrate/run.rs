@@ -15,7 +15,7 @@ use crate::backup::{
     proof_of, prove, prune, size_of_wal, write_down,
 };
 use crate::connection::{Database, Mode};
-use crate::content::{Contents, contents, contents_and_integrity, differences, digest};
+use crate::content::{Contents, check_readable, contents, contents_and_integrity, differences, digest};
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::{EngineErrorKind, StoreError};
 use crate::files::{Need, check_space, check_writable, existing_folder, make_folder, sync_folder};
@@ -166,6 +166,7 @@ impl<'a> Run<'a> {
     /// Whether there is room and permission for all that follows.
     fn preflight(&self) -> Result<(), StoreError> {
         let database = self.database();
+        check_readable(database)?;
         let pages: u64 = database.pragma::<i64>("page_count")?.unsigned_abs();
         let bytes = pages * database.pragma::<i64>("page_size")?.unsigned_abs() + size_of_wal(self.paths);
         let needs = Needs::of(self.paths, bytes, self.options.create_backup);

@@ -38,7 +38,13 @@ pub(crate) fn cases_of(scenario: &'static Scenario, extent: Extent, seed: u64) -
     let mut cases = Vec::new();
     for (lane, operations) in ready.operations.iter().enumerate() {
         // What comes before the failure that is recorded is the matter of the migration's own scenario.
-        let first = if lane == 0 { ready.first } else if ready.first > 0 { operations.len() } else { 0 };
+        let first = if lane == 0 {
+            ready.first
+        } else if ready.first > 0 {
+            operations.len()
+        } else {
+            0
+        };
         for (number, operation) in operations.iter().enumerate().skip(first) {
             let place = Place { lane, number };
             for fault in Fault::ALL.into_iter().filter(|fault| fault.can_hit(operation.act)) {
