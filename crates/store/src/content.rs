@@ -137,6 +137,8 @@ pub(crate) fn digest(contents: &Contents, inventory: &Inventory) -> String {
     format!("{:032x}", hasher.digest128())
 }
 
+const INTEGRITY_CHECK: &str = "PRAGMA main.integrity_check(100)";
+
 /// What SQLite's full check says; empty when all is well. Unlike the quick one it compares rows with indexes.
 pub(crate) fn integrity_findings(connection: &Connection) -> Result<Vec<String>, StoreError> {
     findings_of(connection, "integrity_check(100)")
@@ -152,8 +154,32 @@ fn findings_of(connection: &Connection, check: &str) -> Result<Vec<String>, Stor
         Err(StoreError::Sqlite { source, .. }) if source.kind == crate::EngineErrorKind::Corrupt => {
             Ok(vec![source.message])
         }
-        other => other,
+        Err(error) => Err(missing_extension(error)),
+        Ok(findings) => Ok(findings),
     }
+}
+
+/// Refuses a database that the integrity check cannot read: it compares every index, with functions and collations of
+/// the user's own where they have such.
+pub(crate) fn check_readable(connection: &Connection) -> Result<(), StoreError> {
+    // What is missing is told when the check is prepared, before a row is read.
+    match connection.prepare(INTEGRITY_CHECK).map_err(StoreError::sqlite("prepare the integrity check")) {
+        Err(error) => match missing_extension(error) {
+            missing @ StoreError::MissingExtension { .. } => Err(missing),
+            // Anything else is for the check itself to report.
+            _ => Ok(()),
+        },
+        Ok(_) => Ok(()),
+    }
+}
+
+fn missing_extension(error: StoreError) -> StoreError {
+    const MISSING: [&str; 3] = ["no such collation sequence: ", "unknown function: ", "no such module: "];
+    let StoreError::Sqlite { source, .. } = &error else { return error };
+    let Some(start) = MISSING.iter().find_map(|words| source.message.find(words)) else { return error };
+    // Behind the name comes the statement, which is ours.
+    let missing = source.message[start..].split(" in ").next().unwrap_or_default();
+    StoreError::MissingExtension { missing: missing.to_owned() }
 }
 
 /// The content of a table, and for each of `indexes` the sum of the entries that its rows make.

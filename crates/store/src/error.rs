@@ -79,6 +79,14 @@ pub enum StoreError {
         /// What it is needed for.
         needed_for: String,
     },
+    /// An object of the user's own needs something that only the program which made it brings along.
+    #[error(
+        "it cannot be checked here: {missing}; an index or table of your own needs it from the program that made it"
+    )]
+    MissingExtension {
+        /// What SQLite misses.
+        missing: String,
+    },
     /// A backup differs from what it should hold, or cannot be read.
     #[error("backup {path} could not be verified: {reason}")]
     BackupUnverified {
@@ -296,6 +304,7 @@ impl StoreError {
             Self::NoSpace { .. } => "no_space",
             Self::NoPermission { .. } => "no_permission",
             Self::NameTaken { .. } => "name_taken",
+            Self::MissingExtension { .. } => "missing_extension",
             Self::BackupUnverified { .. } => "backup_unverified",
             Self::NoBackup { .. } => "no_backup",
             Self::Deviates { .. } => "deviates",
@@ -322,6 +331,9 @@ impl StoreError {
             Self::Newer { .. } => "upgrade riskd, or run `riskd db backups` and `riskd db restore BACKUP`".into(),
             Self::Damaged { .. } => "run `riskd db backups`, then `riskd db restore BACKUP`".into(),
             Self::NameTaken { .. } => "rename that object, then run the command again".into(),
+            Self::MissingExtension { .. } => {
+                "drop what needs it with the program that made it, run the command again, then make it again".into()
+            }
             Self::InUse { .. } => "stop the process that has it, then run the command again".into(),
             Self::NoSpace { .. } => "free some space, then run the command again".into(),
             Self::NoPermission { .. } => "give this user the right to write there, then run the command again".into(),

@@ -136,9 +136,7 @@ pub(crate) fn classify(inventory: &Inventory, versions: &VersionTable) -> Result
         return foreign(format!("it has only {found} of the nine tables; missing: {}", missing.join(", ")));
     }
     match versions {
-        VersionTable::Other(columns) => {
-            return foreign(format!("its table {VERSION_TABLE} has the columns {}", columns.join(", ")));
-        }
+        VersionTable::Other(difference) => return foreign(format!("its table {VERSION_TABLE} {difference}")),
         VersionTable::TwoColumns(_) if version != 1 => {
             return foreign(format!("its table {VERSION_TABLE} says v{version} in a form that only v1 has"));
         }

@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     feed: Option<PathBuf>,
     /// How many times as fast as it happened
-    #[arg(long, value_name = "TIMES", default_value_t = 60)]
+    #[arg(long, value_name = "TIMES", default_value_t = 10)]
     speed: u32,
     /// Nobody trades but who logs in
     #[arg(long)]

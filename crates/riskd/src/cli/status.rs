@@ -172,6 +172,10 @@ fn lock(standing: &Standing, state: &State, now: Timestamp) -> String {
             let at = words::time(until, state.zone(standing.account_id));
             match lockout.has_ended(now) {
                 false => format!("until {at} ({} left)", words::span(until.duration_since(now))),
+                // A daemon that watches the account would have unlocked it.
+                true if state.status.owner_pid.is_some() => {
+                    format!("until {at}, which is over: the daemon that runs does not watch this account")
+                }
                 true => format!("until {at}, which is over: the daemon unlocks it when it runs"),
             }
         }

@@ -47,7 +47,7 @@ impl Plan {
         let lacks_times =
             inventory.tables.get("enforcement_log").is_some_and(|table| table.column("execution_time_ms").is_none());
         if lacks_times {
-            let mends = "column execution_time_ms added to enforcement_log".to_owned();
+            let mends = "column execution_time_ms of enforcement_log (was missing)".to_owned();
             core.push(Piece::from_script(ADD_EXECUTION_TIME, Some(mends)));
         }
         if found < 2 {
@@ -158,11 +158,11 @@ pub(crate) fn version_table_piece(inventory: &Inventory, versions: &VersionTable
                     if row.applied_at.is_empty() { "NULL".into() } else { literal(&row.applied_at) }
                 ));
             }
-            Ok(Piece::new(up, down, Some("schema_version brought from two columns to eight".into())))
+            Ok(Piece::new(up, down, Some("schema_version (had two columns of its eight)".into())))
         }
-        VersionTable::Other(columns) => Err(StoreError::NameTaken {
+        VersionTable::Other(difference) => Err(StoreError::NameTaken {
             name: VERSION_TABLE.into(),
-            taken_by: format!("a table with the columns {}", columns.join(", ")),
+            taken_by: format!("a table that {difference}"),
             needed_for: "the history of versions".into(),
         }),
     }
@@ -184,7 +184,7 @@ fn index_pieces(expected: &Inventory, found: &Inventory, missing_is_a_defect: bo
             Deviation::MissingIndex { index } => {
                 require_free(&index, found)?;
                 let up = format!("{};\n", expected.indexes[&index.to_lowercase()].sql);
-                let mends = missing_is_a_defect.then(|| format!("index {index} was missing and was made"));
+                let mends = missing_is_a_defect.then(|| format!("index {index} (was missing)"));
                 pieces.push(Piece::new(up, format!("DROP INDEX {};\n", quoted(&index)), mends));
             }
             Deviation::OtherIndex { index, .. } => {
@@ -197,7 +197,7 @@ fn index_pieces(expected: &Inventory, found: &Inventory, missing_is_a_defect: bo
                 pieces.push(Piece::new(
                     format!("{drop}{};\n", right.sql),
                     format!("{drop}{};\n", wrong.sql),
-                    Some(format!("index {index} was `{}` and was made again", wrong.sql)),
+                    Some(format!("index {index} (was `{}`)", wrong.sql)),
                 ));
             }
             Deviation::MissingTable { .. }

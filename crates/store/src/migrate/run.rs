@@ -15,7 +15,7 @@ use crate::backup::{
     proof_of, prove, prune, size_of_wal, write_down,
 };
 use crate::connection::{Database, Mode};
-use crate::content::{Contents, contents, contents_and_integrity, differences, digest};
+use crate::content::{Contents, check_readable, contents, contents_and_integrity, differences, digest};
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::{EngineErrorKind, StoreError};
 use crate::files::{Need, check_space, check_writable, existing_folder, make_folder, sync_folder};
@@ -102,6 +102,7 @@ impl<'a> Run<'a> {
         self.begin(Step::Preflight);
         let plan = Plan::to_head(&before, &versions, self.options.features)?;
         self.versions = versions;
+        self.make_room();
         self.preflight()?;
         self.end()?;
         self.begin(Step::Backup);
@@ -112,9 +113,23 @@ impl<'a> Run<'a> {
         self.options.interrupt.check()?;
         let database = self.database.as_mut().expect("opened by own");
         database.stop_on_nothing()?;
-        commit(database, self.paths)?;
+        if let Err(error) = commit(database, self.paths) {
+            self.is_committed_nevertheless(error)?;
+        }
         self.report_steps();
         Ok(true)
+    }
+
+    /// The disk may fail after the transaction has become part of the file, such as when a lock is given back. Then the
+    /// new version is what every reader sees, and saying that nothing changed would be wrong.
+    fn is_committed_nevertheless(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let database = self.database();
+        let version = || VersionTable::read(database, &Inventory::read(database)?).map(|versions| versions.version());
+        if !database.is_autocommit() || version().ok() != Some(HEAD_VERSION) {
+            return Err(error);
+        }
+        self.warn(format!("the new version is in the file, although the disk reported a failure: {error}"));
+        Ok(())
     }
 
     /// Opens the database, which recovers what a crash left, and takes SQLite's write lock.
@@ -140,9 +155,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Takes away old backups and what dead attempts left half written: a program that dies at every start, before it
+    /// comes to tidying up, must not fill the disk.
+    fn make_room(&mut self) {
+        if let Err(error) = prune(self.paths, self.options.retention, self.started, self.observer) {
+            self.warn(error.to_string());
+        }
+    }
+
     /// Whether there is room and permission for all that follows.
     fn preflight(&self) -> Result<(), StoreError> {
         let database = self.database();
+        check_readable(database)?;
         let pages: u64 = database.pragma::<i64>("page_count")?.unsigned_abs();
         let bytes = pages * database.pragma::<i64>("page_size")?.unsigned_abs() + size_of_wal(self.paths);
         let needs = Needs::of(self.paths, bytes, self.options.create_backup);

@@ -37,8 +37,8 @@ pub(crate) enum VersionTable {
     TwoColumns(Vec<VersionRow>),
     /// All eight columns, perhaps more.
     Full(Vec<VersionRow>),
-    /// Another product's, with these columns.
-    Other(Vec<String>),
+    /// Another product's, or one that nobody could carry over; says what is other about it.
+    Other(String),
 }
 
 const EIGHT_COLUMNS: [&str; 8] = [
@@ -69,9 +69,13 @@ impl VersionTable {
             )?));
         }
         if table.columns.len() == 2 && has("version") && has("applied_at") {
+            if !has_plain_versions(connection).map_err(StoreError::sqlite(format!("read the table {VERSION_TABLE}")))? {
+                return Ok(Self::Other("has versions that are no whole numbers, or the same one twice".into()));
+            }
             return Ok(Self::TwoColumns(read("version, CAST(applied_at AS TEXT), NULL, NULL, NULL, NULL, 1, NULL")?));
         }
-        Ok(Self::Other(table.columns.iter().map(|column| column.name.clone()).collect()))
+        let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        Ok(Self::Other(format!("has the columns {}", columns.join(", "))))
     }
 
     /// The rows, oldest version first.
@@ -130,6 +134,15 @@ pub(crate) fn record(connection: &Connection, row: &VersionRow) -> rusqlite::Res
 /// A time as `schema_version.applied_at` holds it: ISO 8601, UTC, with `T`, milliseconds and `Z`.
 pub(crate) fn applied_at(now: Timestamp) -> String {
     format!("{:.3}", truncate_to_millisecond(now))
+}
+
+/// Whether each row has a whole number of its own. Others would be lost on the way to eight columns.
+fn has_plain_versions(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "SELECT count(*) = count(DISTINCT CASE typeof(version) WHEN 'integer' THEN version END) FROM main.{}",
+        quoted(VERSION_TABLE)
+    );
+    connection.query_row(&sql, [], |row| row.get(0))
 }
 
 fn read_rows(connection: &Connection, columns: &str) -> rusqlite::Result<Vec<VersionRow>> {

@@ -146,7 +146,7 @@ fn the_two_column_form_keeps_its_row() {
     let fixture = Fixture::new("two_columns");
     let report = fixture.migrate();
     assert_eq!(fixture.query("SELECT applied_at FROM schema_version WHERE version = 1"), ["2025-03-04 05:06:07"]);
-    assert_eq!(report.mended, ["schema_version brought from two columns to eight"]);
+    assert_eq!(report.mended, ["schema_version (had two columns of its eight)"]);
     assert_eq!(
         fixture.query("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('schema_version')"),
         [

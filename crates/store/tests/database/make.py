@@ -249,6 +249,32 @@ def rebuilt_by_hand(path, rows):
     return db
 
 
+def own_collation(path, rows):
+    db = documented(path, rows)
+    db.create_collation("by_length", lambda a, b: (len(a) > len(b)) - (len(a) < len(b)))
+    db.executescript("CREATE TABLE my_words (word TEXT COLLATE by_length UNIQUE); INSERT INTO my_words VALUES ('a'), ('bc');")
+    return db
+
+
+def own_function(path, rows):
+    db = documented(path, rows)
+    db.create_function("my_hash", 1, lambda text: len(str(text)), deterministic=True)
+    db.executescript("CREATE INDEX my_hashes ON enforcement_log(my_hash(reason));")
+    return db
+
+
+def worded_version(path, rows):
+    db = documented(path, rows)
+    db.executescript(TWO_COLUMNS.replace("INTEGER", "TEXT"))
+    return db
+
+
+def version_twice(path, rows):
+    db = documented(path, rows)
+    db.executescript(TWO_COLUMNS.replace(" PRIMARY KEY", "") + "INSERT INTO schema_version (version) VALUES (1);")
+    return db
+
+
 def taken_name(path, rows):
     db = documented(path, rows)
     db.executescript("CREATE TABLE my_things (updated_at TEXT); CREATE INDEX idx_positions_updated ON my_things(updated_at);")

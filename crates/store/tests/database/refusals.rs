@@ -29,7 +29,7 @@ fn a_file_that_is_not_ours_is_refused_and_left_alone() {
         };
         std::iter::repeat_with(next).take(8192).collect()
     };
-    let cases: [(&str, Option<&[u8]>, &str); 8] = [
+    let cases: [(&str, Option<&[u8]>, &str); 10] = [
         (
             "partly",
             None,
@@ -38,6 +38,16 @@ fn a_file_that_is_not_ours_is_refused_and_left_alone() {
         ("foreign", None, "it is a SQLite database without any of the nine tables"),
         ("text_accounts", None, "it has our table names, but column account_id of contract"),
         ("rebuilt_by_hand", None, "it has our table names, but column pnl of trade_history is missing"),
+        (
+            "worded_version",
+            None,
+            "its table schema_version has versions that are no whole numbers, or the same one twice",
+        ),
+        (
+            "version_twice",
+            None,
+            "its table schema_version has versions that are no whole numbers, or the same one twice",
+        ),
         ("words", Some(b"account,pnl\n1,2\n"), "it is not a SQLite database"),
         ("words", Some(b"S"), ""),
         ("noise", Some(&noise), "it is not a SQLite database, or it is encrypted"),
@@ -198,6 +208,24 @@ fn a_name_that_the_user_took_is_named_and_left() {
         "{error}"
     );
     assert!(fixture.bytes() == bytes);
+}
+
+#[test]
+fn what_only_another_program_can_check_is_named_and_left() {
+    for (form, missing) in
+        [("own_collation", "no such collation sequence: by_length;"), ("own_function", "unknown function: my_hash();")]
+    {
+        let fixture = Fixture::new(form);
+        let bytes = fixture.bytes();
+        let error = refused(&fixture);
+        assert_eq!((error.code(), error.exit_code()), ("missing_extension", 1), "{form}");
+        assert!(error.to_string().contains(missing), "{form}: {error}");
+        assert!(error.hint().starts_with("drop what needs it"), "{}", error.hint());
+        assert!(fixture.bytes() == bytes, "{form}");
+        // The command after that names it too.
+        let error = riskd_store::verify(&fixture.location(), Features::default(), &Interrupt::new(), &nobody);
+        assert_eq!(error.unwrap_err().code(), "missing_extension", "{form}");
+    }
 }
 
 #[test]

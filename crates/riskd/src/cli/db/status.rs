@@ -52,7 +52,10 @@ fn show(status: &Status, output: &Output, now: jiff::Timestamp) {
     say("In use by", status.owner_pid.map_or_else(|| "nobody".to_owned(), |pid| format!("pid {pid}")));
     say("Last backup", status.last_backup.as_ref().map_or_else(|| "none".to_owned(), |backup| last(backup, now)));
     say("Backups in", words::path(&status.backup_directory));
-    say("Pending", if status.pending.is_empty() { "nothing".to_owned() } else { status.pending.join("; ") });
+    // A file that lacks much has many: a line each.
+    let mut pending = status.pending.iter();
+    say("Pending", pending.next().cloned().unwrap_or_else(|| "nothing".to_owned()));
+    pending.for_each(|step| say("", step.clone()));
     if !status.history.is_empty() {
         output.line("History");
     }
