@@ -105,7 +105,8 @@ pub(crate) fn check_space(needs: &[Need<'_>], faults: &Faults) -> Result<(), Sto
     Ok(())
 }
 
-fn free_bytes(path: &Path) -> Result<u64, StoreError> {
+/// What is free to this user on the file system of `path`.
+pub(crate) fn free_bytes(path: &Path) -> Result<u64, StoreError> {
     let found =
         rustix::fs::statvfs(path).map_err(|error| StoreError::io("ask for the free space of", path)(error.into()))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))

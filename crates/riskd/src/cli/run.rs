@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use riskd_store::Clock;
 use sd_notify::NotifyState;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,6 +55,11 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
             .meaning("An account may not be flat. What is pending is on record.")
             .next("start riskd run again: it goes on where it stopped"));
     }
+    if summary.left_unwritten {
+        return Err(Failure::new(FailureKind::Failed, "Stopped before the state database took everything.")
+            .meaning("Every account was protected, but the newest rows, a lockout among them perhaps, are not on record.")
+            .next("make room on the disk, then start riskd run again: the broker is asked what there is"));
+    }
     Ok(Exit::DONE)
 }
 
@@ -65,7 +69,7 @@ async fn watch_accounts(setup: Setup) -> Result<daemon::Summary, Failure> {
     tokio::spawn(stop_on_signals(stop.clone())?);
     tokio::spawn(tell_the_supervisor(phases));
     let surroundings = Surroundings {
-        clock: Clock::new(jiff::Timestamp::now),
+        clock: daemon::steady_clock(),
         stop,
         phase,
         on_database_event: Arc::new(|event| tracing::debug!(?event, "database")),

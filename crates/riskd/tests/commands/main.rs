@@ -4,6 +4,7 @@
 mod exit_codes;
 mod follow;
 mod json;
+mod plan_and_doctor;
 mod support;
 mod terminal;
 mod texts;

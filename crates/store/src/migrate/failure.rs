@@ -66,7 +66,9 @@ impl Run<'_> {
         if !found.integrity.is_empty() {
             return Ok(());
         }
-        prove(copy.path(), &found, inventory, &contents(self.database(), inventory, &|_| ())?)?;
+        let versions = VersionTable::read(self.database(), inventory)?;
+        let held = contents(self.database(), inventory, &|_| ())?;
+        prove(copy.path(), &found, inventory, &held, Some(&versions))?;
         self.publish(copy, &found)
     }
 
