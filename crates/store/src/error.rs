@@ -196,12 +196,25 @@ pub struct FailedMigration {
     pub backup: Option<PathBuf>,
     /// What could not be recorded about the failure, where something could not.
     pub record_error: Option<String>,
+    /// Whether the disk failed in the middle of the commit and stayed so: once it works again, the file is whole, of the
+    /// old version or of the new.
+    pub in_doubt: bool,
 }
 
 impl fmt::Display for FailedMigration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, version, step, error, .. } = self;
-        write!(formatter, "{step} failed: {error}\n{} is unchanged, still v{version}", path.display())?;
+        write!(formatter, "{step} failed: {error}\n")?;
+        if self.in_doubt {
+            write!(
+                formatter,
+                "{} is whole, v{version} or v{HEAD_VERSION}: the disk failed in the middle of the commit; \
+                 `riskd db status` tells which once it works again",
+                path.display()
+            )?;
+        } else {
+            write!(formatter, "{} is unchanged, still v{version}", path.display())?;
+        }
         match &self.backup {
             Some(backup) => write!(formatter, "\nbackup: {}", backup.display()),
             None => write!(formatter, "\nno backup was made"),

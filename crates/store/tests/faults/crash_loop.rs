@@ -59,7 +59,8 @@ fn die_at_every_start(scenario: &'static Scenario, number: usize, operation: &Op
         }
         let left = files_in(&root.join("backups"));
         let databases = left.iter().filter(|name| !name.ends_with(".jsonl")).count();
-        let case = format!("killed at {:?} of {}, round {round}, changes: {changes}", operation.act, operation.path.display());
+        let case =
+            format!("killed at {:?} of {}, round {round}, changes: {changes}", operation.act, operation.path.display());
         assert!(databases <= MOST_BACKUPS, "{case}: {left:?}");
         assert!(files_in(&root).len() <= 6, "{case}: {:?}", files_in(&root));
     }

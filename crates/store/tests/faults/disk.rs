@@ -425,8 +425,7 @@ impl Disk {
         let enough = others(&state) + OPERATIONS;
         loop {
             let before = others(&state);
-            let (next, _) =
-                self.progress.wait_timeout(state, LONGEST_PAUSE).unwrap_or_else(PoisonError::into_inner);
+            let (next, _) = self.progress.wait_timeout(state, LONGEST_PAUSE).unwrap_or_else(PoisonError::into_inner);
             state = next;
             if others(&state) >= enough || others(&state) == before {
                 return;

@@ -38,7 +38,13 @@ pub(crate) fn cases_of(scenario: &'static Scenario, extent: Extent, seed: u64) -
     let mut cases = Vec::new();
     for (lane, operations) in ready.operations.iter().enumerate() {
         // What comes before the failure that is recorded is the matter of the migration's own scenario.
-        let first = if lane == 0 { ready.first } else if ready.first > 0 { operations.len() } else { 0 };
+        let first = if lane == 0 {
+            ready.first
+        } else if ready.first > 0 {
+            operations.len()
+        } else {
+            0
+        };
         for (number, operation) in operations.iter().enumerate().skip(first) {
             let place = Place { lane, number };
             for fault in Fault::ALL.into_iter().filter(|fault| fault.can_hit(operation.act)) {
@@ -73,11 +79,7 @@ pub(crate) fn run_all(cases: &[Case]) -> Report {
                     let Some(&case) = cases.get(number) else { return };
                     let folder = home.path().join(number.to_string());
                     std::fs::create_dir(&folder).unwrap();
-                    let started = Instant::now();
                     let outcome = run(case, &folder, number.is_multiple_of(WITNESSED_EVERY));
-                    if std::env::var_os("SLOW").is_some() && started.elapsed().as_millis() > 150 {
-                        say(&format!("{} ms: {case} {}\n", started.elapsed().as_millis(), outcome.said));
-                    }
                     std::fs::remove_dir_all(&folder).unwrap();
                     report.lock().unwrap().add(case, outcome);
                 }
@@ -146,15 +148,15 @@ pub(crate) fn say(text: &str) {
 pub(crate) fn prove(title: &str, cases: &[Case], seed: u64) {
     let started = Instant::now();
     let report = run_all(cases);
+    let sampled = format!("delay and interrupt at every {SAMPLED_EVERY}th operation unless RISKD_FAULTS=all");
     say(&format!(
-        "\n{title}: {} cases in {} s, RISKD_FAULT_SEED={seed}\n{}",
+        "\n{title}: {} cases in {} s, RISKD_FAULT_SEED={seed}; {sampled}\n{}",
         report.total(),
         started.elapsed().as_secs(),
         report.table()
     ));
     assert!(report.missed.is_empty(), "the run never came to these operations: {:#?}", report.missed);
     let most = report.wrong.len().min(60);
-    std::fs::write("/tmp/wrong.txt", report.wrong.join("\n\n")).unwrap();
     assert!(
         report.wrong.is_empty(),
         "{} cases left what is not allowed; repeat one with RISKD_FAULT_CASE=NAME:\n{}",

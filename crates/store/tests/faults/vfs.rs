@@ -116,7 +116,8 @@ unsafe extern "C" fn open(
         if code != ffi::SQLITE_OK {
             return code;
         }
-        let is_journal = flags & (ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL | ffi::SQLITE_OPEN_WAL);
+        let is_journal =
+            flags & (ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL | ffi::SQLITE_OPEN_WAL);
         let node = if creates { Some(disk.created(&path)) } else { disk.node_at(&path) };
         let sync_folder = flags & ffi::SQLITE_OPEN_CREATE != 0 && is_journal != 0;
         let watch = Box::new(Watch { disk, path, node, sync_folder });
@@ -152,12 +153,7 @@ unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, sync_
     }
 }
 
-unsafe extern "C" fn access(
-    _: *mut ffi::sqlite3_vfs,
-    name: *const c_char,
-    flags: c_int,
-    answer: *mut c_int,
-) -> c_int {
+unsafe extern "C" fn access(_: *mut ffi::sqlite3_vfs, name: *const c_char, flags: c_int, answer: *mut c_int) -> c_int {
     // SAFETY: as in `open`.
     unsafe {
         let real_access = (*below()).xAccess.expect("the VFS below looks at files");
