@@ -406,8 +406,15 @@ mod tests {
         ];
         for (error, code) in cases {
             assert_eq!(error.exit_code(), code, "{error}");
-            let failed =
-                FailedMigration { path: path(), version: 1, step: Step::Core, error, backup: None, record_error: None };
+            let failed = FailedMigration {
+                path: path(),
+                version: 1,
+                step: Step::Core,
+                error,
+                backup: None,
+                record_error: None,
+                in_doubt: false,
+            };
             assert_eq!(StoreError::MigrationFailed(Box::new(failed)).exit_code(), code);
         }
     }
