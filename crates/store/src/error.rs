@@ -204,7 +204,7 @@ pub struct FailedMigration {
 impl fmt::Display for FailedMigration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, version, step, error, .. } = self;
-        write!(formatter, "{step} failed: {error}\n")?;
+        writeln!(formatter, "{step} failed: {error}")?;
         if self.in_doubt {
             write!(
                 formatter,
