@@ -204,12 +204,25 @@ pub struct FailedMigration {
     pub backup: Option<PathBuf>,
     /// What could not be recorded about the failure, where something could not.
     pub record_error: Option<String>,
+    /// Whether the disk failed in the middle of the commit and stayed so: once it works again, the file is whole, of the
+    /// old version or of the new.
+    pub in_doubt: bool,
 }
 
 impl fmt::Display for FailedMigration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, version, step, error, .. } = self;
-        write!(formatter, "{step} failed: {error}\n{} is unchanged, still v{version}", path.display())?;
+        writeln!(formatter, "{step} failed: {error}")?;
+        if self.in_doubt {
+            write!(
+                formatter,
+                "{} is whole, v{version} or v{HEAD_VERSION}: the disk failed in the middle of the commit; \
+                 `riskd db status` tells which once it works again",
+                path.display()
+            )?;
+        } else {
+            write!(formatter, "{} is unchanged, still v{version}", path.display())?;
+        }
         match &self.backup {
             Some(backup) => write!(formatter, "\nbackup: {}", backup.display()),
             None => write!(formatter, "\nno backup was made"),
@@ -405,8 +418,15 @@ mod tests {
         ];
         for (error, code) in cases {
             assert_eq!(error.exit_code(), code, "{error}");
-            let failed =
-                FailedMigration { path: path(), version: 1, step: Step::Core, error, backup: None, record_error: None };
+            let failed = FailedMigration {
+                path: path(),
+                version: 1,
+                step: Step::Core,
+                error,
+                backup: None,
+                record_error: None,
+                in_doubt: false,
+            };
             assert_eq!(StoreError::MigrationFailed(Box::new(failed)).exit_code(), code);
         }
     }

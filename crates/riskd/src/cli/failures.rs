@@ -14,8 +14,16 @@ pub(crate) fn unchanged(error: &StoreError) -> Failure {
                 None => "No backup was made.".to_owned(),
             };
             let path = words::path(&failed.path);
-            let failure = of(error, format!("{} failed: {}", failed.step, failed.error))
-                .meaning(format!("{path} is unchanged, still v{}. {backup}", failed.version));
+            let state = if failed.in_doubt {
+                let old = failed.version;
+                format!(
+                    "{path} is whole, v{old} or the new version: `riskd db status` tells which once the disk works."
+                )
+            } else {
+                format!("{path} is unchanged, still v{}.", failed.version)
+            };
+            let failure =
+                of(error, format!("{} failed: {}", failed.step, failed.error)).meaning(format!("{state} {backup}"));
             match &failed.record_error {
                 Some(record) => Failure { what: format!("{} (not recorded: {record})", failure.what), ..failure },
                 None => failure,

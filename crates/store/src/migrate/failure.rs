@@ -2,7 +2,7 @@
 
 use super::plan::version_table_piece;
 use super::run::{Run, begin_immediate};
-use super::{Ending, write_attempt};
+use super::{Ending, Step, write_attempt};
 use crate::backup::{examine, prove};
 use crate::content::contents;
 use crate::context::Interrupt;
@@ -24,8 +24,11 @@ impl Run<'_> {
             return error;
         };
         let mut record_errors = Vec::new();
+        let mut in_doubt = false;
         if is_worth_recording(&error) {
             record_errors.extend(self.keep_backup_and_record(version, &error).err());
+            // A commit that did not reach the disk may still be found there, unless another has taken its place.
+            in_doubt = self.step == Step::Commit && !record_errors.is_empty();
         }
         self.copy = None;
         self.database = None;
@@ -39,6 +42,7 @@ impl Run<'_> {
             error,
             backup: self.backup.as_ref().map(|backup| backup.path.clone()),
             record_error,
+            in_doubt,
         }))
     }
 

@@ -49,6 +49,12 @@ fn a_backup_in_a_new_folder_survives_a_power_cut() {
     again("backup-journal/delay/0:25", Act::MakeFolder, "backups");
 }
 
+/// The log held the whole commit when the disk went; the caller was told "unchanged, still v1", and the next run found v2.
+#[test]
+fn a_commit_that_may_still_be_found_is_not_called_undone() {
+    again("migrate-wal/disk-gone/0:588", Act::Sync, "state.db-wal");
+}
+
 #[test]
 fn a_case_is_found_by_its_name() {
     for scenario in &SCENARIOS {

@@ -47,6 +47,7 @@ fn is_through() -> bool {
 }
 
 /// An open file on a watched disk.
+#[derive(Clone)]
 struct Tracked {
     disk: Arc<Disk>,
     path: PathBuf,
@@ -62,12 +63,8 @@ fn tracked() -> MutexGuard<'static, BTreeMap<c_int, Tracked>> {
 }
 
 /// What is known of an open file, copied out so that nothing is locked while it is worked on.
-fn known(file: c_int) -> Option<(Arc<Disk>, PathBuf, Option<NodeId>, bool, bool)> {
-    if is_through() {
-        return None;
-    }
-    let tracked = tracked();
-    tracked.get(&file).map(|it| (it.disk.clone(), it.path.clone(), it.node, it.is_folder, it.appends))
+fn known(file: c_int) -> Option<Tracked> {
+    if is_through() { None } else { tracked().get(&file).cloned() }
 }
 
 /// The function of the same name behind ours.
@@ -146,7 +143,7 @@ extern "C" fn close(file: c_int) -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn read(file: c_int, to: *mut c_void, count: usize) -> isize {
     let real = real!(read: extern "C" fn(c_int, *mut c_void, usize) -> isize);
-    if let Some((disk, path, ..)) = known(file)
+    if let Some(Tracked { disk, path, .. }) = known(file)
         && let Err(error) = enter(&disk, Act::Read, &path)
     {
         return refuse(error) as isize;
@@ -157,7 +154,7 @@ extern "C" fn read(file: c_int, to: *mut c_void, count: usize) -> isize {
 #[unsafe(no_mangle)]
 extern "C" fn write(file: c_int, from: *const c_void, count: usize) -> isize {
     let real = real!(write: extern "C" fn(c_int, *const c_void, usize) -> isize);
-    let Some((disk, path, node, _, appends)) = known(file) else { return real(file, from, count) };
+    let Some(Tracked { disk, path, node, appends, .. }) = known(file) else { return real(file, from, count) };
     let count = match disk.enter(Act::Write, &path, true) {
         Verdict::Go => count,
         // Here a short write is no error: who called writes the rest.
@@ -208,7 +205,7 @@ extern "C" fn sendfile64(to: c_int, from: c_int, offset: *mut i64, count: usize)
 #[unsafe(no_mangle)]
 extern "C" fn ftruncate64(file: c_int, length: i64) -> c_int {
     let real = real!(ftruncate64: extern "C" fn(c_int, i64) -> c_int);
-    let Some((disk, path, node, ..)) = known(file) else { return real(file, length) };
+    let Some(Tracked { disk, path, node, .. }) = known(file) else { return real(file, length) };
     if let Err(error) = enter(&disk, Act::Truncate, &path) {
         return refuse(error);
     }
@@ -235,7 +232,7 @@ extern "C" fn fdatasync(file: c_int) -> c_int {
 
 /// Only the model learns of a sync: the real disk outlives the test.
 fn synced(file: c_int) -> Option<c_int> {
-    let (disk, path, node, is_folder, _) = known(file)?;
+    let Tracked { disk, path, node, is_folder, .. } = known(file)?;
     if let Err(error) = enter(&disk, if is_folder { Act::SyncFolder } else { Act::Sync }, &path) {
         return Some(refuse(error));
     }
@@ -329,7 +326,7 @@ extern "C" fn chmod(path: *const c_char, mode: c_uint) -> c_int {
 #[unsafe(no_mangle)]
 extern "C" fn fchmod(file: c_int, mode: c_uint) -> c_int {
     let real = real!(fchmod: extern "C" fn(c_int, c_uint) -> c_int);
-    if let Some((disk, path, ..)) = known(file)
+    if let Some(Tracked { disk, path, .. }) = known(file)
         && let Err(error) = enter(&disk, Act::SetMode, &path)
     {
         return refuse(error);
