@@ -150,44 +150,24 @@ async fn requests_are_carried_out_and_answered() {
 }
 
 #[tokio::test]
-async fn a_partial_close_that_live_accounts_refuse_becomes_a_full_one() {
-    /// What it is about, the answer to the partial close, the result, and how many full closes were sent.
-    type Case = (&'static str, fn() -> Reply, (Result<(), RequestFailure>, usize));
+async fn a_partial_close_is_sent_once_and_its_refusal_left_to_the_engine() {
+    type Case = (&'static str, fn() -> Reply, Result<(), RequestFailure>);
+    let refusal =
+        |code, words: &str| refusal(code, &format!("Position/partialCloseContract refused (code {code}, {words})"));
+    let unknown = "Position/partialCloseContract has no known outcome: HTTP 500".to_owned();
     let cases: [Case; 6] = [
-        ("accepted", || ok(SUCCESS), (Ok(()), 0)),
-        ("rejected", || refused(6), (Ok(()), 1)),
-        ("account rejected", || refused(9), (Ok(()), 1)),
-        (
-            "gone already",
-            || refused(2),
-            (refusal(2, "Position/partialCloseContract refused (code 2, position not found)"), 0),
-        ),
-        (
-            "more than there is",
-            || refused(5),
-            (refusal(5, "Position/partialCloseContract refused (code 5, invalid size)"), 0),
-        ),
-        (
-            "no known outcome",
-            || Reply::Status(500, String::new()),
-            (
-                Err(RequestFailure::Unknown {
-                    message: "Position/partialCloseContract has no known outcome: HTTP 500".to_owned(),
-                }),
-                0,
-            ),
-        ),
+        ("accepted", || ok(SUCCESS), Ok(())),
+        ("rejected, as live accounts do", || refused(6), refusal(6, "rejected")),
+        ("account rejected", || refused(9), refusal(9, "account rejected")),
+        ("gone already", || refused(2), refusal(2, "position not found")),
+        ("more than there is", || refused(5), refusal(5, "invalid size")),
+        ("no known outcome", || Reply::Status(500, String::new()), Err(RequestFailure::Unknown { message: unknown })),
     ];
-    for (name, reply, (result, closes)) in cases {
-        let server = Server::start(move |seen| match seen.path.as_str() {
-            "/api/Position/partialCloseContract" => Some(reply()),
-            "/api/Position/closeContract" => Some(ok(SUCCESS)),
-            _ => None,
-        })
-        .await;
+    for (name, reply, result) in cases {
+        let server = Server::start(move |seen| (seen.path == "/api/Position/partialCloseContract").then(&reply)).await;
         let reduce = request(RequestKind::ReducePosition { contract_id: contract(), size: 2 });
         assert_eq!(gateway(&server).perform(&reduce).await, [answer(result)], "{name}");
-        assert_eq!(server.count("/closeContract"), closes, "{name}");
+        assert_eq!((server.count("/partialCloseContract"), server.count("/closeContract")), (1, 0), "{name}");
     }
 }
 

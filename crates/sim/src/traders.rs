@@ -119,6 +119,11 @@ pub struct Trader {
     chance: ChaCha8Rng,
     previous: Option<(Duration, Price)>,
     deeds: Vec<Deed>,
+    gives_up: bool,
+    /// Whether the last thing this trader did was not to get out.
+    wants_to_hold: bool,
+    /// Whether this trader has seen the position they want.
+    believes_to_hold: bool,
 }
 
 impl Trader {
@@ -135,7 +140,16 @@ impl Trader {
             chance: ChaCha8Rng::seed_from_u64(seed ^ account_id.0.unsigned_abs().rotate_left(32)),
             previous: None,
             deeds: Vec::new(),
+            gives_up: false,
+            wants_to_hold: false,
+            believes_to_hold: false,
         }
+    }
+
+    /// The same trader, who stops for the day once somebody else has closed the position. Not for plans with stops of
+    /// their own: a stop that fills looks the same.
+    pub fn who_gives_up_when_closed(self) -> Self {
+        Self { gives_up: true, ..self }
     }
 
     /// What this trader did so far.
@@ -146,6 +160,12 @@ impl Trader {
     /// Does every step whose moment has come. `elapsed` is the feed's time since it began.
     pub fn act(&mut self, exchange: &mut Exchange, elapsed: Duration, now: Timestamp) {
         let Some(last) = exchange.quote(&self.contract_id).map(|quote| quote.last) else { return };
+        let holds = exchange.signed_size(self.account_id, &self.contract_id) != 0;
+        if self.gives_up && self.believes_to_hold && !holds {
+            self.plan.truncate(self.position_in_plan);
+            return;
+        }
+        self.believes_to_hold = holds && self.wants_to_hold;
         let previous = *self.previous.get_or_insert((elapsed, last));
         // A plan that goes in circles without waiting stops for this price, so it cannot go on for ever.
         for _ in 0..=self.plan.len() {
@@ -169,6 +189,9 @@ impl Trader {
             self.previous = Some((elapsed, last));
             self.position_in_plan += 1;
             if let Some((what, result)) = self.carry_out(&step.act, exchange, seen, now) {
+                // From here on a position that goes away goes by this trader's own doing, or by somebody else's.
+                self.wants_to_hold = !matches!(step.act, Act::Close | Act::GetOut);
+                self.believes_to_hold &= self.wants_to_hold;
                 self.deeds.push(Deed { at: now, elapsed, what, refused: result.err() });
             }
         }

@@ -237,3 +237,56 @@ fn put_bytes(tag: u8, bytes: &[u8], buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     buffer.extend_from_slice(bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(script: &str) -> Contents {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(script).unwrap();
+        let shape = Inventory::read(&connection).unwrap();
+        contents(&connection, &shape, &|_| ()).unwrap()
+    }
+
+    #[test]
+    fn every_change_of_a_row_changes_the_hash() {
+        let table = "CREATE TABLE t (a, b); CREATE INDEX covers ON t(b, a);";
+        let before = read(&format!("{table} INSERT INTO t VALUES (1, 'x'), (2, NULL);"));
+        let cases = [
+            ("INSERT INTO t VALUES (1, 'x');", "table t has 1 rows, had 2"),
+            ("INSERT INTO t VALUES (1, 'x'), (2, '');", "rows of table t differ"),
+            ("INSERT INTO t VALUES ('1', 'x'), (2, NULL);", "rows of table t differ"),
+            ("INSERT INTO t VALUES (1.0, 'x'), (2, NULL);", "rows of table t differ"),
+            ("INSERT INTO t VALUES (1, x'78'), (2, NULL);", "rows of table t differ"),
+            ("INSERT INTO t VALUES (2, NULL), (1, 'x');", "rows of table t differ"),
+            ("INSERT INTO t (rowid, a, b) VALUES (1, 1, 'x'), (3, 2, NULL);", "rows of table t differ"),
+            ("INSERT INTO t VALUES (1, 'x'), (2, NULL); CREATE TABLE u (a);", "table u is new"),
+        ];
+        for (rows, difference) in cases {
+            assert_eq!(differences(&before, &read(&format!("{table} {rows}"))), [difference], "{rows}");
+        }
+        assert_eq!(differences(&before, &Contents::new()), ["table t is gone"]);
+        assert_eq!(differences(&before, &read(&format!("{table} INSERT INTO t VALUES (1, 'x'), (2, NULL);"))), [""; 0]);
+    }
+
+    #[test]
+    fn values_do_not_run_into_each_other() {
+        let one = read("CREATE TABLE t (a, b); INSERT INTO t VALUES ('ab', 'c');");
+        let other = read("CREATE TABLE t (a, b); INSERT INTO t VALUES ('a', 'bc');");
+        assert_eq!(differences(&one, &other), ["rows of table t differ"]);
+    }
+
+    #[test]
+    fn tables_of_every_kind_are_read() {
+        let found = read(
+            "CREATE TABLE taken (rowid, _rowid_, oid); INSERT INTO taken VALUES (1, 2, 3); \
+             CREATE TABLE keyed (k TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO keyed VALUES ('a'); \
+             CREATE TABLE made (x, y AS (x * 2)); INSERT INTO made VALUES (1); \
+             CREATE TABLE schema_version (version INTEGER PRIMARY KEY);",
+        );
+        let rows: Vec<_> = found.iter().map(|(name, content)| (name.as_str(), content.rows)).collect();
+        assert_eq!(rows, [("keyed", 1), ("made", 1), ("taken", 1)]);
+    }
+}

@@ -321,6 +321,7 @@ impl StoreError {
             Self::NotOurs { .. } => "nothing was written; check that the path is the right one".into(),
             Self::Newer { .. } => "upgrade riskd, or run `riskd db backups` and `riskd db restore BACKUP`".into(),
             Self::Damaged { .. } => "run `riskd db backups`, then `riskd db restore BACKUP`".into(),
+            Self::NameTaken { .. } => "rename that object, then run the command again".into(),
             Self::InUse { .. } => "stop the process that has it, then run the command again".into(),
             Self::NoSpace { .. } => "free some space, then run the command again".into(),
             Self::NoPermission { .. } => "give this user the right to write there, then run the command again".into(),
@@ -361,4 +362,40 @@ impl StoreError {
 
 fn in_use_by(pid: Option<u32>) -> String {
     pid.map_or_else(|| " by another program".to_owned(), |pid| format!(" by pid {pid}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_the_document() {
+        let path = || PathBuf::from("x.db");
+        let sqlite =
+            |kind| StoreError::Sqlite { action: "x".into(), source: EngineError { kind, message: "y".into() } };
+        let io = |kind: io::ErrorKind| StoreError::Io { action: "write", path: path(), source: kind.into() };
+        let cases = [
+            (StoreError::StepFailed("x".into()), 1),
+            (StoreError::Interrupted, 1),
+            (StoreError::Damaged { path: path(), findings: vec![] }, 1),
+            (sqlite(EngineErrorKind::Other), 1),
+            (io(io::ErrorKind::NotFound), 1),
+            (StoreError::NotFound { path: path() }, 2),
+            (StoreError::Newer { path: path(), found: 3 }, 4),
+            (StoreError::InUse { path: path(), pid: Some(7) }, 5),
+            (sqlite(EngineErrorKind::Busy), 5),
+            (StoreError::NotOurs { path: path(), reason: "x".into() }, 6),
+            (sqlite(EngineErrorKind::NotADatabase), 6),
+            (StoreError::NoSpace { path: path(), needed_bytes: 2, free_bytes: 1 }, 7),
+            (StoreError::NoPermission { path: path(), reason: "x".into() }, 7),
+            (io(io::ErrorKind::StorageFull), 7),
+            (sqlite(EngineErrorKind::Full), 7),
+        ];
+        for (error, code) in cases {
+            assert_eq!(error.exit_code(), code, "{error}");
+            let failed =
+                FailedMigration { path: path(), version: 1, step: Step::Core, error, backup: None, record_error: None };
+            assert_eq!(StoreError::MigrationFailed(Box::new(failed)).exit_code(), code);
+        }
+    }
 }

@@ -71,11 +71,28 @@ pub(crate) struct Seen {
 ///
 /// When the file cannot be read, or somebody is in the middle of a commit for too long.
 pub(crate) fn look(path: &Path) -> Result<Looked, StoreError> {
+    look_by(path, &|mode| mode)
+}
+
+/// As [`look`], and no byte of any file is written, be it of a `-shm`.
+pub(crate) fn look_untouched(path: &Path) -> Result<Looked, StoreError> {
+    look_by(path, &|mode| match mode {
+        Mode::ReadOnly if !with_suffix(path, "-shm").exists() && is_filled(&with_suffix(path, "-wal")) => {
+            Mode::PrivateLog
+        }
+        Mode::ReadOnly if is_without_log(path) => Mode::Immutable,
+        Mode::ReadOnly => Mode::Untouched,
+        other => other,
+    })
+}
+
+/// Looks, with the usual way of opening replaced by what `choose` makes of it.
+fn look_by(path: &Path, choose: &dyn Fn(Mode) -> Mode) -> Result<Looked, StoreError> {
     const TRIES: u32 = 5;
     let mut tries = 0;
     loop {
         let before = FileMark::of(path);
-        let looked = look_once(path)?;
+        let looked = look_once(path, choose)?;
         // A file looked at without locks must not have changed meanwhile.
         tries += 1;
         if tries >= TRIES || before == FileMark::of(path) || !matches!(&looked, (_, true)) {
@@ -133,7 +150,7 @@ pub(crate) fn classify(inventory: &Inventory, versions: &VersionTable) -> Result
     if version == HEAD_VERSION {
         return Ok(DatabaseKind::Current { version });
     }
-    let baseline = expected_of(1, Features { analytics_indexes: false, daily_unrealized_pnl: false })?;
+    let baseline = expected_of(1, Features::NONE)?;
     match first_foreign_difference(&baseline, inventory) {
         Some(difference) => foreign(format!("it has our table names, but {difference}")),
         None => Ok(DatabaseKind::Behind { version }),
@@ -141,7 +158,7 @@ pub(crate) fn classify(inventory: &Inventory, versions: &VersionTable) -> Result
 }
 
 /// Looks once; says whether it did so without SQLite's locks.
-fn look_once(path: &Path) -> Result<(Looked, bool), StoreError> {
+fn look_once(path: &Path, choose: &dyn Fn(Mode) -> Mode) -> Result<(Looked, bool), StoreError> {
     let without = |kind| Ok((Looked { kind, seen: None }, false));
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
@@ -161,6 +178,7 @@ fn look_once(path: &Path) -> Result<(Looked, bool), StoreError> {
             Err(kind) => return without(kind),
         },
     };
+    let mode = choose(mode);
     let looked = match see(path, mode) {
         Ok(seen) => Looked { kind: classify(&seen.inventory, &seen.versions)?, seen: Some(seen) },
         Err(error) => Looked { kind: kind_of_failure(path, error)?, seen: None },
@@ -268,6 +286,18 @@ fn what_else(start: &[u8], length: u64) -> &'static str {
     }
 }
 
+/// Whether the file is in write-ahead mode and no log of it holds anything: then SQLite would only make empty side files.
+/// Whoever has such a file open has both of them.
+fn is_without_log(path: &Path) -> bool {
+    let is_there = |suffix: &str| with_suffix(path, suffix).exists();
+    let has_reader = is_there("-wal") && is_there("-shm");
+    let is_wal = match read_start(path, 20) {
+        Ok(FileStart::Bytes { start, .. }) => start.get(18) == Some(&2) || start.get(19) == Some(&2),
+        Ok(FileStart::OpenHere) | Err(_) => false,
+    };
+    is_wal && !has_reader && !is_filled(&with_suffix(path, "-wal")) && !is_filled(&with_suffix(path, "-journal"))
+}
+
 pub(crate) fn is_filled(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.len() > 0)
 }
@@ -284,5 +314,93 @@ impl FileMark {
             metadata.map(|metadata| (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())),
             with_suffix(path, "-wal").exists(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::schema::VERSIONS;
+
+    fn kind_of(script: &str) -> DatabaseKind {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(script).unwrap();
+        let inventory = Inventory::read(&connection).unwrap();
+        classify(&inventory, &VersionTable::read(&connection, &inventory).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn versions_are_read_in_every_form() {
+        let (v1, v2) = (VERSIONS[0].schema, VERSIONS[1].schema);
+        let row = |version: i64, success: i64| {
+            format!("INSERT INTO schema_version VALUES ({version}, 'x', 'y', NULL, NULL, NULL, {success}, NULL);")
+        };
+        let two = "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at DATETIME);";
+        let behind = DatabaseKind::Behind { version: 1 };
+        let cases = [
+            (v1.to_owned(), behind.clone()),
+            (format!("{v1}{two}"), behind.clone()),
+            (format!("{v1}{two} INSERT INTO schema_version VALUES (1, NULL);"), behind.clone()),
+            (v2.to_owned(), behind.clone()),
+            (format!("{v2}{}{}", row(1, 1), row(2, 0)), behind.clone()),
+            (format!("{v2}{}{}", row(1, 1), row(2, 1)), DatabaseKind::Current { version: 2 }),
+            (format!("{v2}{}{}", row(2, 1), row(3, 0)), DatabaseKind::Current { version: 2 }),
+            (format!("{v2}{}{}", row(2, 1), row(3, 1)), DatabaseKind::Newer { version: 3 }),
+            (format!("{v1}{two} INSERT INTO schema_version VALUES (7, NULL);"), DatabaseKind::Newer { version: 7 }),
+            (String::new(), DatabaseKind::Fresh),
+        ];
+        for (script, kind) in cases {
+            assert_eq!(kind_of(&script), kind, "{script}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_named() {
+        let v1 = VERSIONS[0].schema;
+        let cases = [
+            (
+                format!("{v1} CREATE TABLE schema_version (id, name);"),
+                "its table schema_version has the columns id, name",
+            ),
+            (
+                format!(
+                    "{v1} CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at TEXT); INSERT INTO schema_version VALUES (2, '');"
+                ),
+                "its table schema_version says v2 in a form that only v1 has",
+            ),
+            (
+                v1.replace("size INTEGER NOT NULL,", "size REAL NOT NULL,"),
+                "it has our table names, but column size of orders is REAL NOT NULL, expected INTEGER NOT NULL",
+            ),
+            (
+                v1.replace("pnl REAL,", "pnl REAL DEFAULT 1,"),
+                "it has our table names, but column pnl of trade_history is REAL DEFAULT 1, expected REAL",
+            ),
+            (
+                v1.replace("PRIMARY KEY AUTOINCREMENT", "PRIMARY KEY"),
+                "it has our table names, but table enforcement_log is not AUTOINCREMENT",
+            ),
+            ("CREATE VIEW v AS SELECT 1;".to_owned(), "it is a SQLite database without any of the nine tables"),
+        ];
+        for (script, reason) in cases {
+            let DatabaseKind::Foreign { reason: found } = kind_of(&script) else { panic!("{script}") };
+            assert!(found.contains(reason), "{found}");
+        }
+    }
+
+    #[test]
+    fn other_words_for_the_same_columns_are_ours() {
+        let v1 = VERSIONS[0].schema;
+        for other in [
+            v1.to_lowercase(),
+            v1.replace("DEFAULT 0,", "DEFAULT FALSE,")
+                .replace("DEFAULT 0.0", "DEFAULT (0)")
+                .replace("DEFAULT 1,", "DEFAULT (1),"),
+            v1.replace("account_id INTEGER PRIMARY KEY", "account_id INTEGER NOT NULL PRIMARY KEY"),
+            v1.replace("    reason TEXT,\n    locked_at", "    reason TEXT,\n    my_own TEXT,\n    locked_at"),
+        ] {
+            assert_eq!(kind_of(&other), DatabaseKind::Behind { version: 1 }, "{other}");
+        }
     }
 }

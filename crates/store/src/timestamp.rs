@@ -266,6 +266,17 @@ mod tests {
         }
 
         #[test]
+        fn no_text_is_a_panic(text in "\\PC{0,40}", tail in "[0-9T:Z+. -]{0,30}") {
+            for text in [text.as_str(), &tail, &format!("2026-11-22{tail}"), &format!("2026-11-22T14:30:05{text}")] {
+                // Whatever it is, it is read or refused, and what is read can be written.
+                if let Ok(time) = from_text(text, Noun::Trade, "timestamp") {
+                    prop_assert_eq!(to_text(time).len(), 23);
+                }
+                nothing_later_below(text);
+            }
+        }
+
+        #[test]
         fn the_text_range_holds_every_form_of_its_instants(
             second in 0_i64..4_000_000_000,
             length in 1_i64..200_000,

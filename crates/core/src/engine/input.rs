@@ -142,7 +142,7 @@ pub enum RequestFailure {
 impl std::fmt::Display for RequestFailure {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Refused { code, message } => write!(formatter, "refused by the broker (code {code}): {message}"),
+            Self::Refused { message, .. } => write!(formatter, "refused by the broker: {message}"),
             Self::NotSent { message } => write!(formatter, "not sent: {message}"),
             Self::Unknown { message } => write!(formatter, "no answer: {message}"),
         }

@@ -33,6 +33,7 @@ mod trades;
 pub use crate::rules::Goal;
 pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};
 pub use config::{AccountConfig, Config, EnforcementTiming};
+pub use enforce::WHILE_LOCKED_BY;
 pub use input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
 pub use memory::{AccountMemory, Memory, RecordedTrade};
 pub use start::start;

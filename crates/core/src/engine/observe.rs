@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use super::action::{Action, Notice, RequestKind, Write};
 use super::desk::{Context, Desk};
 use super::enforce::revise;
-use crate::model::{AccountId, ContractId, EnforcementLogDraft, Order, OrderId, OrderState, Position, Quote};
+use crate::model::{
+    AccountId, ContractId, EnforcementAction, EnforcementLogDraft, Order, OrderId, OrderState, Position, Quote,
+};
 use crate::rules::{Goal, Trigger};
 use crate::state::Markets;
 
@@ -80,7 +82,13 @@ impl Desk {
 
     fn count_reduction(&mut self, contract_id: &ContractId, before: i64, after: i64) {
         self.count(
-            |draft| draft.positions_closed += 1,
+            |draft| {
+                draft.positions_closed += 1;
+                // What was begun for an order turned out to have filled.
+                if draft.action == EnforcementAction::CancelOrders {
+                    draft.action = EnforcementAction::CloseAllPositions;
+                }
+            },
             |goal| goal.largest_size(contract_id).is_some_and(|largest| before > largest && after <= largest),
         );
     }

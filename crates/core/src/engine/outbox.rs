@@ -35,14 +35,22 @@ pub(super) struct Enforcement {
 /// One request on its way, or answered but not yet looked at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
-    pub(super) request_id: RequestId,
+    /// The request; absent when it is known only by the order it made.
+    pub(super) request_id: Option<RequestId>,
     /// From when on a look that still shows the need may lead to another request; absent until the answer came.
     pub(super) repeat_after: Option<Timestamp>,
+    /// Whether the answer proves that nothing was done: refused, or never sent.
+    pub(super) nothing_was_done: bool,
 }
 
 impl Attempt {
     pub(super) fn sent(request_id: RequestId) -> Self {
-        Self { request_id, repeat_after: None }
+        Self { request_id: Some(request_id), repeat_after: None, nothing_was_done: false }
+    }
+
+    /// Somebody's market order that does what is wanted: only a look after `at` may lead to a request of ours.
+    pub(super) fn seen_at_the_broker(at: Timestamp) -> Self {
+        Self { request_id: None, repeat_after: Some(at), nothing_was_done: false }
     }
 
     fn is_answered(&self) -> bool {
@@ -86,9 +94,28 @@ impl Outbox {
     }
 
     /// A look asked for at `asked_at` was taken: what had been settled by then may be sent again if it is still needed.
-    pub(super) fn looked(&mut self, asked_at: Timestamp) {
-        self.closing.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
+    /// A close whose order is in the market is not settled: its fill is told of before the position that it closed.
+    pub(super) fn looked(&mut self, asked_at: Timestamp, being_closed: &[ContractId], settles_at: Timestamp) {
+        self.closing.retain(|contract_id, attempt| {
+            if attempt.is_answered() && being_closed.contains(contract_id) {
+                attempt.repeat_after = Some(settles_at);
+            }
+            !attempt.may_be_repeated_after_a_look_at(asked_at)
+        });
         self.cancelling.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
+    }
+
+    /// The next moment from which a look may lead to a request being sent again.
+    pub(super) fn next_repeat(&self, at: Timestamp) -> Option<Timestamp> {
+        let attempts = self.closing.values().chain(self.cancelling.values());
+        attempts.filter_map(|attempt| attempt.repeat_after).filter(|repeat_after| *repeat_after > at).min()
+    }
+
+    /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be
+    /// looked at, for a minute after one "too many requests", must not keep an account open as long.
+    pub(super) fn could_not_look(&mut self) {
+        self.closing.retain(|_, attempt| !attempt.nothing_was_done);
+        self.cancelling.retain(|_, attempt| !attempt.nothing_was_done);
     }
 
     /// Drops the answered attempts whose aim the book shows.

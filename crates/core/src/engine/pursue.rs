@@ -5,7 +5,7 @@
 //! a close that was carried out though its answer was lost never becomes a position the other way.
 //!
 //! The life of one close: sent → answered → (a moment to take effect) → looked at → sent again if the position is still
-//! too large. A refused one needs no moment. An enforcement is over when a look shows its goal, whatever the answers were.
+//! too large. A refused one needs no moment, and no look where the broker answers none. An enforcement is over when a look shows its goal, whatever the answers were.
 
 use super::action::{Notice, RequestId, RequestKind, Write};
 use super::desk::{Context, Desk};
@@ -47,24 +47,27 @@ impl Desk {
             .state
             .book
             .positions()
-            .filter(|position| {
-                !self.outbox.closing.contains_key(&position.contract_id) && !self.is_being_closed(position, context.at)
-            })
+            .filter(|position| !self.outbox.closing.contains_key(&position.contract_id))
             .filter_map(|position| {
                 let largest = self.outbox.largest_size(&position.contract_id)?;
                 let size = position.size - largest;
                 let whole = largest == 0 || self.outbox.closed_whole_only.contains(&position.contract_id);
-                (size > 0).then(|| (position.contract_id.clone(), size, whole))
+                let contract_id = position.contract_id.clone();
+                let kind = if whole {
+                    RequestKind::ClosePosition(contract_id.clone())
+                } else {
+                    RequestKind::ReducePosition { contract_id: contract_id.clone(), size }
+                };
+                (size > 0).then(|| (contract_id, kind, self.is_being_closed(position, context.at)))
             })
             .collect();
-        for (contract_id, size, whole) in wanted {
-            let kind = if whole {
-                RequestKind::ClosePosition(contract_id.clone())
+        for (contract_id, kind, is_being_closed) in wanted {
+            let attempt = if is_being_closed {
+                Attempt::seen_at_the_broker(context.at)
             } else {
-                RequestKind::ReducePosition { contract_id: contract_id.clone(), size }
+                Attempt::sent(context.send(Some(self.id()), kind))
             };
-            let request_id = context.send(Some(self.id()), kind);
-            self.outbox.closing.insert(contract_id, Attempt::sent(request_id));
+            self.outbox.closing.insert(contract_id, attempt);
         }
     }
 
@@ -95,7 +98,13 @@ impl Desk {
     }
 
     /// Plans the next look: at once for the first proof, then with longer and longer waits until the goal is shown.
+    ///
+    /// One falls on the first moment at which it may lead to another request: the waits that have grown meanwhile must
+    /// not keep a position open.
     fn plan_look(&mut self, at: Timestamp) {
+        if let Some(repeat_at) = self.outbox.next_repeat(at) {
+            self.reconciliation.glance_by(repeat_at);
+        }
         if self.reconciliation.outstanding.is_some() {
             return;
         }
@@ -123,13 +132,15 @@ impl Desk {
             RequestKind::CancelOrder(order_id) => self.outbox.cancelling.get_mut(order_id),
             RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) => None,
         };
-        if let Some(attempt) = attempt.filter(|attempt| attempt.request_id == request_id) {
+        if let Some(attempt) = attempt.filter(|attempt| attempt.request_id == Some(request_id)) {
             let settles_ms = match (kind, failure) {
                 (RequestKind::CancelOrder(_), _)
                 | (_, Some(RequestFailure::Refused { .. } | RequestFailure::NotSent { .. })) => 0,
                 (_, Some(RequestFailure::Unknown { .. }) | None) => CLOSE_SETTLES_MS,
             };
             attempt.repeat_after = Some(time_after_ms(context.at, settles_ms));
+            attempt.nothing_was_done =
+                matches!(failure, Some(RequestFailure::Refused { .. } | RequestFailure::NotSent { .. }));
         }
         if let (RequestKind::ReducePosition { contract_id, .. }, Some(RequestFailure::Refused { .. })) = (kind, failure)
         {
@@ -145,8 +156,15 @@ impl Desk {
 
     /// After a look: confirms every enforcement whose goal it shows. Says whether there was one.
     pub(super) fn confirm(&mut self, context: &mut Context<'_>, proof: Proof) -> bool {
-        self.outbox.looked(proof.asked_at);
         let at = context.at;
+        let being_closed: Vec<_> = self
+            .state
+            .book
+            .positions()
+            .filter(|position| self.is_being_closed(position, at))
+            .map(|position| position.contract_id.clone())
+            .collect();
+        self.outbox.looked(proof.asked_at, &being_closed, time_after_ms(at, CLOSE_SETTLES_MS));
         let book = &self.state.book;
         let (done, pending): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.outbox.enforcements).into_iter().partition(|pending| {

@@ -15,6 +15,8 @@ const OVERTAKEN_RETRY_MS: i64 = 500;
 /// Shortest time between looks while the user hub is down, and the share of the request budget a look costs.
 const POLL_LEAST_MS: i64 = 5_000;
 const POLL_EACH_ACCOUNT_MS: i64 = 2_400;
+/// Longest time without a glance while the hubs are up, unless the request budget stretches it.
+const GLANCE_EVERY_MS: i64 = 60_000;
 
 impl Desk {
     /// Asks the broker what there is, if that is due and no answer is awaited.
@@ -38,6 +40,7 @@ impl Desk {
     pub(super) fn observe_look_answered(&mut self, context: &mut Context<'_>, everything: bool, failed: bool) {
         self.reconciliation.outstanding = None;
         if failed {
+            self.outbox.could_not_look();
             let again_at = time_after_ms(context.at, wait_after(self.reconciliation.failures));
             self.reconciliation.failures += 1;
             if everything {
@@ -48,8 +51,11 @@ impl Desk {
             return;
         }
         self.reconciliation.failures = 0;
-        if !context.user_hub_up {
-            let share = POLL_EACH_ACCOUNT_MS.saturating_mul(context.account_count as i64);
+        let share = POLL_EACH_ACCOUNT_MS.saturating_mul(context.account_count as i64);
+        if context.user_hub_up {
+            // News that a hub lost without losing its connection would otherwise never come.
+            self.reconciliation.glance_by(time_after_ms(context.at, share.max(GLANCE_EVERY_MS)));
+        } else {
             self.reconciliation.look_by(time_after_ms(context.at, share.max(POLL_LEAST_MS)));
         }
     }
@@ -198,7 +204,7 @@ impl Desk {
         }
         let after = self.state.session.realized_pnl();
         if before != after {
-            self.report(context, format!("realized P&L of the day: ${before} known, ${after} at the broker"));
+            self.report(context, format!("realized P&L of the day: {before:#} known, {after:#} at the broker"));
             self.store_daily_pnl(context);
         }
         if changed || before != after {

@@ -75,8 +75,6 @@ pub enum EnforcementStatus {
     /// The broker showed the result. Rows of older programs count as this too.
     #[default]
     Confirmed,
-    /// Recorded for the reader only: an earlier enforcement was already doing the work.
-    Noted,
 }
 
 impl EnforcementStatus {
@@ -85,17 +83,12 @@ impl EnforcementStatus {
         match self {
             Self::Pending => "pending",
             Self::Confirmed => "confirmed",
-            Self::Noted => "noted",
         }
     }
 
     /// Reads the text in `details.status`; anything else is what an older program finished.
     pub fn from_text(text: &str) -> Self {
-        match text {
-            "pending" => Self::Pending,
-            "noted" => Self::Noted,
-            _ => Self::Confirmed,
-        }
+        if text == Self::Pending.as_str() { Self::Pending } else { Self::Confirmed }
     }
 }
 

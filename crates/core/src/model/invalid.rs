@@ -27,8 +27,6 @@ pub enum Noun {
     SessionState,
     /// [`crate::engine::ResetSchedule`]
     ResetSchedule,
-    /// A row of `schema_version`.
-    SchemaVersion,
 }
 
 impl Noun {
@@ -47,7 +45,6 @@ impl Noun {
             Self::DailyUnrealizedPnl => "DailyUnrealizedPnl",
             Self::SessionState => "SessionState",
             Self::ResetSchedule => "ResetSchedule",
-            Self::SchemaVersion => "SchemaVersion",
         }
     }
 }

@@ -164,9 +164,13 @@ impl std::iter::Sum for Money {
     }
 }
 
-/// `-512.50`: dollars with at least two decimals, no currency sign.
+/// `-512.50`: dollars with at least two decimals; with `{:#}`, `-$512.50`.
 impl std::fmt::Display for Money {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if formatter.alternate() {
+            formatter.write_str(if self.is_negative() { "-$" } else { "$" })?;
+            return fixed::write(formatter, self.abs().0, Self::DIGITS, 2);
+        }
         fixed::write(formatter, self.0, Self::DIGITS, 2)
     }
 }

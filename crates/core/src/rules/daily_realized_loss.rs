@@ -103,7 +103,7 @@ impl Rule for DailyRealizedLoss {
             return Verdict::Within;
         }
         let after_fees = if self.include_fees { " after fees" } else { "" };
-        let reason = format!("realized P&L of the day ${realized}{after_fees}, limit -${}", self.loss_limit);
+        let reason = format!("realized P&L of the day {realized:#}{after_fees}, limit {:#}", -self.loss_limit);
         Verdict::Breached(Box::new(match self.action {
             Action::CloseAllAndLockout => Breach::close_all_and_lock(self.lockout_until, reason, Some(realized)),
             Action::CloseAllPositions => Breach {
@@ -125,6 +125,6 @@ impl Rule for DailyRealizedLoss {
             (Action::CloseAllAndLockout, LockTerm::WithoutEnd) => "everything is closed and the account locked for good",
         };
         let fees = if self.include_fees { ", fees included" } else { "" };
-        format!("At a realized loss of ${} in a day{fees}, {response}.", self.loss_limit)
+        format!("At a realized loss of {:#} in a day{fees}, {response}.", self.loss_limit)
     }
 }

@@ -119,15 +119,15 @@ impl Rule for DailyUnrealizedLoss {
             (Some(LockTerm::UntilDailyReset), _) => "everything is closed and the account locked until the daily reset",
             (Some(LockTerm::WithoutEnd), _) => "everything is closed and the account locked for good",
         };
-        format!("At an unrealized loss of ${} {what}, {response}.", self.loss_limit)
+        format!("At an unrealized loss of {:#} {what}, {response}.", self.loss_limit)
     }
 }
 
 impl DailyUnrealizedLoss {
     fn breach(&self, contract_id: &ContractId, pnl: Money) -> Breach {
         let reason = match self.scope {
-            Scope::PerPosition => format!("unrealized P&L of {contract_id} ${pnl}, limit -${}", self.loss_limit),
-            Scope::Total => format!("unrealized P&L of all positions ${pnl}, limit -${}", self.loss_limit),
+            Scope::PerPosition => format!("unrealized P&L of {contract_id} {pnl:#}, limit {:#}", -self.loss_limit),
+            Scope::Total => format!("unrealized P&L of all positions {pnl:#}, limit {:#}", -self.loss_limit),
         };
         if let Some(lock) = self.lock {
             return Breach::close_all_and_lock(lock, reason, Some(pnl));

@@ -63,7 +63,7 @@ fn what_a_realized_loss_leads_to() {
         assert_eq!((&responses[0].action, responses[0].lock), (&action, lock), "{section}");
         assert_eq!(responses[0].goal, Goal::Flat { cancel_orders: lock.is_some() });
         assert_eq!(responses[0].pnl, Some(dollars("-500")));
-        assert_eq!(responses[0].reason, "realized P&L of the day $-500.00, limit -$500.00");
+        assert_eq!(responses[0].reason, "realized P&L of the day -$500.00, limit -$500.00");
     }
 }
 
@@ -183,7 +183,7 @@ fn what_an_unrealized_loss_leads_to() {
         let response = &responses[0];
         assert_eq!((&response.action, &response.goal, response.lock), (&action, &goal, lock), "{section}");
         assert_eq!(response.pnl, Some(dollars("-400")));
-        assert!(response.reason.ends_with("$-400.00, limit -$300.00"), "{}", response.reason);
+        assert!(response.reason.ends_with("-$400.00, limit -$300.00"), "{}", response.reason);
     }
 }
 

@@ -106,7 +106,7 @@ fn a_refused_close_is_repeated_only_after_a_look() {
         }
     }
     assert_eq!(closes, 5);
-    assert!(world.log(ALICE)[0].error_message.as_ref().unwrap().contains("code 5"));
+    assert!(world.log(ALICE)[0].error_message.as_ref().unwrap().contains("refused by the broker"));
 }
 
 #[test]
@@ -330,4 +330,40 @@ fn closing_without_a_lock_does_not_begin_again_for_ever() {
     world.run(60_000);
     assert!(world.broker.is_flat(ALICE));
     assert_eq!(world.log(ALICE).len(), 2);
+}
+
+#[test]
+fn success_waits_for_a_close_that_still_works_though_the_trader_was_faster() {
+    let mut world = World::new(&[ALICE], json!({"daily_unrealized_loss": {"loss_limit": 300}}));
+    world.broker.fill_ms = 700;
+    world.trades(ALICE, MNQ, 2);
+    world.run(500);
+    world.quotes(MNQ, "19920");
+    world.run(100);
+    // The trader sells too: our order, still working, will turn the position round, and nobody can prevent that.
+    world.trades(ALICE, MNQ, -2);
+    world.run(30_000);
+    assert!(world.broker.is_flat(ALICE), "{:?}", world.broker.positions(ALICE));
+    let log = world.log(ALICE);
+    assert_eq!(log.len(), 1);
+    assert!(log[0].success && log[0].execution_time_ms > Some(700));
+}
+
+#[test]
+fn an_old_trouble_does_not_slow_a_new_enforcement() {
+    let mut world = World::new(&[ALICE], json!({"daily_unrealized_loss": {"loss_limit": 300}}));
+    world.broker.outcomes.extend([Outcome::Refused(5); 9]);
+    world.trades(ALICE, MNQ, 2);
+    world.trades(ALICE, MES, 1);
+    world.run(500);
+    world.quotes(MNQ, "19920");
+    world.run(22_000);
+    assert_eq!(world.engine().pending_enforcements(ALICE), 1);
+    world.broker.outcomes.clear();
+    world.quotes(MES, "4900");
+    world.run(1_000);
+    let log = world.log(ALICE);
+    assert!(log[1].success && log[1].execution_time_ms < Some(500), "{:?}", log[1]);
+    world.run(10_000);
+    assert!(world.log(ALICE)[0].success);
 }

@@ -79,12 +79,25 @@ fn while_the_hub_is_down_the_books_are_polled_within_the_budget() {
 }
 
 #[test]
-fn a_quiet_connected_account_asks_for_nothing() {
+fn a_quiet_connected_account_is_glanced_at_once_a_minute() {
     let mut world = World::new(&[ALICE], loss_rules());
     let before = world.looks();
     world.run(3_600_000);
-    assert_eq!(world.looks(), before);
-    assert!(world.inputs.len() < 3_700, "one sweep a second: {}", world.inputs.len());
+    let looks = world.looks() - before;
+    assert!((58..=60).contains(&looks), "{looks} in an hour");
+    assert!(world.inputs.len() < 3_900, "one sweep a second, and a glance a minute: {}", world.inputs.len());
+}
+
+#[test]
+fn news_that_a_living_hub_lost_is_found_by_the_next_glance() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.run(1_000);
+    let now = world.now;
+    let _lost = world.broker.fill(ALICE, &id(MNQ), 2, now);
+    world.run(1_000);
+    assert!(world.account(ALICE).book.position(&id(MNQ)).is_none(), "the hub never told");
+    world.run(60_000);
+    assert!(world.account(ALICE).book.position(&id(MNQ)).is_some());
 }
 
 #[test]
@@ -110,7 +123,9 @@ fn an_old_look_neither_resurrects_nor_erases() {
     assert!(book.position(&id(ES)).is_some(), "not erased");
     assert!(book.order(order_id).is_none() && book.order(placed).is_some());
     // It was overtaken: another look follows, and agrees.
+    let looks = world.looks();
     world.run(2_000);
+    assert_eq!(world.looks(), looks + 1);
     let book = &world.account(ALICE).book;
     assert_eq!(book.positions().map(|held| held.contract_id.clone()).collect::<Vec<_>>(), [id(ES)]);
     assert!(world.account(ALICE).certain);
@@ -120,7 +135,7 @@ fn an_old_look_neither_resurrects_nor_erases() {
 fn a_refused_payload_makes_the_account_uncertain_and_looked_at_at_once() {
     for noun in [Noun::Position, Noun::Order] {
         let mut world = World::new(&[ALICE, BOB], loss_rules());
-        world.run(60_000);
+        world.run(30_000);
         let before = world.looks();
         world.feed(refusal(Some(ALICE), noun));
         assert_eq!(world.looks(), before + 1, "at once");
@@ -283,4 +298,16 @@ fn a_contract_that_was_not_described_is_asked_for_again() {
     let later = Input { at: after(world.now, 10_000), event: Event::TimePassed };
     step(&mut engine, &world.config, later, &mut actions);
     assert_eq!(describes(&actions).len(), 1, "asked again");
+}
+
+#[test]
+fn a_look_asked_for_at_the_moment_of_an_event_is_the_newer_word() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.run(5_000);
+    let looks = world.looks();
+    world.feed(Event::Position(position(ALICE, ES, 1, "5000")));
+    world.feed(refusal(Some(ALICE), Noun::Position));
+    assert_eq!(world.looks(), looks + 1, "asked for at the same moment");
+    world.run(20);
+    assert!(world.account(ALICE).book.has_no_positions(), "the broker holds nothing");
 }

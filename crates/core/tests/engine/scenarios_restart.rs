@@ -43,6 +43,7 @@ fn a_restart_at_any_action_of_a_flatten_ends_flat_locked_and_logged() {
                 assert!(world.broker.accounts[&ALICE].orders.is_empty(), "no orders: {case}");
                 assert!(world.is_locked(ALICE) && world.disk.lockouts.contains_key(&ALICE), "locked: {case}");
                 assert!(world.log(ALICE).iter().all(|row| row.success), "{case}: {:#?}", world.log(ALICE));
+                assert!(!world.doubled, "closed twice: {case}: {:#?}", world.protective_sends());
                 assert!(!world.crossed_zero, "turned round: {case}: {:#?}", world.protective_sends());
             }
         }
@@ -218,6 +219,7 @@ fn a_restart_with_the_broker_down_neither_spins_nor_hammers() {
     world.run(10_200);
     let looks = world.looks() - before;
     assert!((5..=10).contains(&looks), "{looks} looks in ten seconds");
+    assert_eq!(world.protective_sends().len(), 1, "nothing is sent on the strength of memory");
     world.run(300_000);
     assert!(world.broker.is_flat(ALICE) && world.is_locked(ALICE));
     assert!(world.log(ALICE)[0].success);
@@ -232,4 +234,21 @@ fn rows_go_on_from_the_highest_number() {
     world.realizes(BOB, "-500");
     world.run(1_000);
     assert_eq!(world.disk.enforcements.keys().map(|id| id.0).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn a_close_still_working_from_the_last_life_is_not_doubled() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.broker.fill_ms = 700;
+    world.trades(ALICE, MNQ, 2);
+    world.run(500);
+    world.quotes(MNQ, "19920");
+    world.run(20);
+    assert_eq!(world.protective_sends().len(), 1);
+    world.crash();
+    world.run(30_000);
+    assert!(world.broker.is_flat(ALICE) && world.is_locked(ALICE));
+    assert!(!world.doubled && !world.crossed_zero);
+    assert_eq!(world.protective_sends().len(), 1, "{:#?}", world.protective_sends());
+    assert!(world.log(ALICE)[0].success);
 }

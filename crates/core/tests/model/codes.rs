@@ -125,8 +125,8 @@ fn actions_are_text_and_other_text_is_kept() {
 
 #[test]
 fn statuses_are_text_and_what_older_programs_wrote_is_finished() {
-    use EnforcementStatus::{Confirmed, Noted, Pending};
-    for (text, status) in [("pending", Pending), ("confirmed", Confirmed), ("noted", Noted)] {
+    use EnforcementStatus::{Confirmed, Pending};
+    for (text, status) in [("pending", Pending), ("confirmed", Confirmed)] {
         assert_eq!((EnforcementStatus::from_text(text), status.as_str()), (status, text));
     }
     assert_eq!(EnforcementStatus::from_text("done"), Confirmed);

@@ -8,7 +8,7 @@ use crate::protocol::wire::{Endpoint, Meaning};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The gateway answered and refused: nothing was done.
-    #[error("{endpoint} refused (code {code}, {meaning}){}", in_words(.message))]
+    #[error("{endpoint} refused (code {code}, {meaning}){}", in_words(.message, *.meaning))]
     Refused {
         /// The endpoint, on which the meaning of the code depends.
         endpoint: Endpoint,
@@ -101,6 +101,11 @@ impl CallError {
     }
 }
 
-fn in_words(message: &Option<String>) -> String {
-    message.as_ref().map(|message| format!(": {message}")).unwrap_or_default()
+/// The gateway's own words, unless they only repeat what the code means.
+fn in_words(message: &Option<String>, meaning: Meaning) -> String {
+    message
+        .as_ref()
+        .filter(|message| !message.eq_ignore_ascii_case(&meaning.to_string()))
+        .map(|message| format!(": {message}"))
+        .unwrap_or_default()
 }

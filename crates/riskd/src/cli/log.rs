@@ -202,7 +202,6 @@ fn outcome(log: &EnforcementLog) -> String {
         (true, _, Some(took)) => format!("confirmed in {took} ms"),
         (true, _, None) => "confirmed".to_owned(),
         (false, EnforcementStatus::Pending, _) => "pending".to_owned(),
-        (false, EnforcementStatus::Noted, _) => "noted".to_owned(),
         (false, EnforcementStatus::Confirmed, Some(took)) => format!("FAILED after {took} ms"),
         (false, EnforcementStatus::Confirmed, None) => "FAILED".to_owned(),
     }

@@ -127,6 +127,11 @@ pub fn main() -> ExitCode {
     ExitCode::from(run(std::env::args_os().collect()))
 }
 
+/// Everything that may stand on the command line, for tests of documents and for completions.
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program with these arguments, the program's name first, and gives its exit code.
 fn run(arguments: Vec<OsString>) -> u8 {
     let cli = match parse(arguments) {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use riskd_store::Clock;
 use sd_notify::NotifyState;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,6 +56,11 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
             .meaning("An account may not be flat. What is pending is on record.")
             .next("start riskd run again: it goes on where it stopped"));
     }
+    if summary.left_unwritten {
+        return Err(Failure::new(FailureKind::Failed, "Stopped before the state database took everything.")
+            .meaning("Every account was protected, but the newest rows, a lockout among them perhaps, are not on record.")
+            .next("make room on the disk, then start riskd run again: the broker is asked what there is"));
+    }
     Ok(Exit::DONE)
 }
 
@@ -67,7 +71,7 @@ async fn watch_accounts(setup: Setup) -> Result<daemon::Summary, Failure> {
     tokio::spawn(tell_of_readiness(phases));
     let supervisor = Supervisor::of_this_process();
     let surroundings = Surroundings {
-        clock: Clock::new(jiff::Timestamp::now),
+        clock: daemon::steady_clock(),
         stop,
         phase,
         on_database_event: Arc::new(move |event| supervisor.tell(&event)),

@@ -11,6 +11,7 @@ use riskd_store::{
 };
 
 use super::{Context, failures};
+use crate::daemon::negative_price_roots;
 use crate::failure::{Failure, FailureKind};
 use crate::output::Output;
 
@@ -38,7 +39,7 @@ impl State {
         let open = || {
             let status = riskd_store::status(&location, features)?;
             refuse(&status)?;
-            let reader = Reader::open(&status.path, ReaderOptions::default())?;
+            let reader = Reader::open(&status.path, ReaderOptions { negative_price_roots: negative_price_roots() })?;
             let schedules = reader.reset_schedules()?.rows;
             let zone = |name: &str| TimeZone::get(name).unwrap_or(TimeZone::UTC);
             let zones = schedules.iter().map(|row| (row.account_id, zone(&row.timezone))).collect();

@@ -57,8 +57,7 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
 
 /// `-$512.50`.
 pub(super) fn dollars(amount: Money) -> String {
-    let sign = if amount.is_negative() { "-" } else { "" };
-    format!("{sign}${}", amount.abs())
+    format!("{amount:#}")
 }
 
 /// `1 order`, `2 orders`.

@@ -92,6 +92,7 @@ impl EventLoop {
         match outcome {
             Outcome::Events(events) => events.into_iter().for_each(|event| self.take(event)),
             Outcome::Failed { writes, error, was_retry } => self.journal.keep(writes, &error, was_retry),
+            Outcome::Written => self.journal.written(),
             Outcome::Recovered => self.journal.recovered(),
             Outcome::CleanUpDue => self.journal.clean_up(self.retention, self.clock.now()),
         }
@@ -126,25 +127,46 @@ impl EventLoop {
     /// An ordered stop: enforcements under way are seen through, then everything is written. A second signal skips the
     /// first part; what is pending then goes on at the next start.
     async fn finish(mut self, stop: &mut StopSignal) -> Summary {
-        let deadline = Instant::now() + PATIENCE_WITH_THE_BROKER;
         if self.engine.has_pending_enforcements() {
             warn!("stopping once the broker confirms the enforcements under way; a second signal stops at once");
         }
-        while self.engine.has_pending_enforcements() && *stop.borrow_and_update() < 2 && Instant::now() < deadline {
-            self.turn(stop).await;
-        }
+        self.turn_until(stop, PATIENCE_WITH_THE_BROKER, |this| !this.engine.has_pending_enforcements()).await;
         let left_pending = self.engine.has_pending_enforcements();
         if left_pending {
             error!("stopped with enforcements that the broker has not confirmed: they go on at the next start");
         }
+        // Accounts stay protected while the disk is waited for: what it refused is known to the journal alone.
+        self.turn_until(stop, PATIENCE_WITH_THE_DISK, |this| this.journal.is_settled()).await;
+        let left_unwritten = self.journal.is_failing();
         self.executor.stop().await;
         let Self { journal, counts, latencies, .. } = self;
         let written = tokio::task::spawn_blocking(move || journal.shutdown(PATIENCE_WITH_THE_DISK)).await;
-        match written {
-            Ok(Ok(())) => info!("stopped; everything is written"),
-            Ok(Err(error)) => error!(%error, "stopped before everything was written"),
-            Err(error) => error!(%error, "the writer ended with a panic"),
+        let left_unwritten = match written {
+            Ok(Ok(())) if left_unwritten => {
+                error!("stopped while the state database takes no writes: what happened last is missing from it");
+                true
+            }
+            Ok(Ok(())) => {
+                info!("stopped; everything is written");
+                false
+            }
+            Ok(Err(error)) => {
+                error!(%error, "stopped before everything was written");
+                true
+            }
+            Err(error) => {
+                error!(%error, "the writer ended with a panic");
+                true
+            }
+        };
+        Summary { counts, latencies, left_pending, left_unwritten }
+    }
+
+    /// Goes on until `done`, a second signal, or the end of patience.
+    async fn turn_until(&mut self, stop: &mut StopSignal, patience: Duration, done: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + patience;
+        while !done(self) && *stop.borrow_and_update() < 2 && Instant::now() < deadline {
+            self.turn(stop).await;
         }
-        Summary { counts, latencies, left_pending }
     }
 }

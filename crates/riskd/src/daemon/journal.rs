@@ -17,8 +17,12 @@ pub(super) struct Journal {
     writer: Writer,
     outcomes: mpsc::UnboundedSender<Outcome>,
     kept: VecDeque<Write>,
+    /// Batches handed over whose outcome the loop has not taken in.
+    outstanding: usize,
     failing: bool,
     retry_under_way: bool,
+    /// Whether a batch failed after the present retry was put together, which may not hold what that batch did.
+    missed_since_retry: bool,
 }
 
 /// What became of a batch, as the loop learns it.
@@ -34,6 +38,8 @@ pub(super) enum Outcome {
         /// Whether it was a retry of what had failed before.
         was_retry: bool,
     },
+    /// A batch is in the database.
+    Written,
     /// The daily clean-up is due.
     CleanUpDue,
     /// A retry succeeded.
@@ -45,7 +51,15 @@ pub(super) type Durable = oneshot::Receiver<()>;
 
 impl Journal {
     pub(super) fn new(writer: Writer, outcomes: mpsc::UnboundedSender<Outcome>) -> Self {
-        Self { writer, outcomes, kept: VecDeque::new(), failing: false, retry_under_way: false }
+        Self {
+            writer,
+            outcomes,
+            kept: VecDeque::new(),
+            outstanding: 0,
+            failing: false,
+            retry_under_way: false,
+            missed_since_retry: false,
+        }
     }
 
     /// Whether the database does not take writes at present.
@@ -53,10 +67,16 @@ impl Journal {
         self.failing
     }
 
+    /// Whether everything handed over is in the database.
+    pub(super) fn is_settled(&self) -> bool {
+        self.outstanding == 0 && !self.failing
+    }
+
     /// Hands over the writes of one step. Never waits; what comes back resolves when they are durable or have failed.
     pub(super) fn submit(&mut self, writes: Vec<Write>) -> Durable {
         let (settled, durable) = oneshot::channel();
         let cleared = cleared_accounts(&writes);
+        self.outstanding += 1;
         let outcomes = self.outcomes.clone();
         let submitted = self.writer.submit(writes, move |result| {
             let _nobody_waits = settled.send(());
@@ -64,9 +84,11 @@ impl Journal {
             if !events.is_empty() {
                 let _loop_ended = outcomes.send(Outcome::Events(events));
             }
-            if let Err(Unwritten { writes, error }) = result {
-                let _loop_ended = outcomes.send(Outcome::Failed { writes, error, was_retry: false });
-            }
+            let outcome = match result {
+                Ok(()) => Outcome::Written,
+                Err(Unwritten { writes, error }) => Outcome::Failed { writes, error, was_retry: false },
+            };
+            let _loop_ended = outcomes.send(outcome);
         });
         if let Err(Unwritten { writes, error }) = submitted {
             let events = lockout_events(&cleared_accounts(&writes), false);
@@ -76,8 +98,15 @@ impl Journal {
         durable
     }
 
+    /// Takes over that a batch is in the database.
+    pub(super) fn written(&mut self) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+    }
+
     /// Takes over that a batch failed: keeps what the engine's state alone could not give back.
     pub(super) fn keep(&mut self, writes: Vec<Write>, error: &StoreError, was_retry: bool) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.missed_since_retry |= !was_retry;
         if !self.failing {
             error!(%error, "the state database does not take writes; protection goes on without it, nothing is unlocked");
         }
@@ -96,6 +125,8 @@ impl Journal {
         if !self.failing || std::mem::replace(&mut self.retry_under_way, true) {
             return;
         }
+        self.missed_since_retry = false;
+        self.outstanding += 1;
         let mut writes: Vec<Write> = std::mem::take(&mut self.kept).into();
         writes.extend(durable_state());
         let outcomes = self.outcomes.clone();
@@ -113,8 +144,9 @@ impl Journal {
 
     /// Takes over that a retry succeeded.
     pub(super) fn recovered(&mut self) {
+        self.outstanding = self.outstanding.saturating_sub(1);
         self.retry_under_way = false;
-        if self.kept.is_empty() {
+        if self.kept.is_empty() && !self.missed_since_retry {
             self.failing = false;
             info!("the state database takes writes again; nothing is missing from it");
         }

@@ -3,6 +3,7 @@
 //! Architecture invariant: no choice about money is made here. The loop owns the one clock, the journal the one way to
 //! the disk, the executor the one way to the broker; what to do is decided by `riskd_core::engine::step`.
 
+mod clock;
 mod event_loop;
 mod executor;
 mod journal;
@@ -25,6 +26,7 @@ use riskd_store::{
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+pub use clock::steady_clock;
 pub use setup::{AccountSetup, Setup};
 pub use summary::Summary;
 
@@ -295,7 +297,7 @@ async fn loop_until_reached(
 }
 
 /// Symbol roots of contracts that may trade at zero or below.
-fn negative_price_roots() -> Vec<String> {
+pub(crate) fn negative_price_roots() -> Vec<String> {
     ROOTS_BELOW_ZERO.iter().map(|root| (*root).to_owned()).collect()
 }
 

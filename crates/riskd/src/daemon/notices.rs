@@ -83,11 +83,11 @@ fn log(notice: &Notice) {
         }
         Notice::QuoteStaleness { contract_id, stale: false } => info!(%contract_id, "quotes are fresh again"),
         Notice::ExtremePnl { account_id, contract_id, unrealized_pnl } => {
-            warn!(%account_id, %contract_id, "unrealized P&L of ${unrealized_pnl} is beyond belief");
+            warn!(%account_id, %contract_id, "unrealized P&L of {unrealized_pnl:#} is beyond belief");
         }
         Notice::OffTickGrid(contract_id) => debug!(%contract_id, "price off the tick grid"),
         Notice::DailyReset { account_id, day, realized_pnl } => {
-            info!(%account_id, %day, "trading day ended with a realized P&L of ${realized_pnl}");
+            info!(%account_id, %day, "trading day ended with a realized P&L of {realized_pnl:#}");
         }
         Notice::Link { hub, up: true } => info!("{hub} is up"),
         Notice::Link { hub, up: false } => warn!("{hub} is down"),

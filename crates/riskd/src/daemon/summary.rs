@@ -13,12 +13,14 @@ pub struct Summary {
     pub(super) latencies: Latencies,
     /// Whether it ended with enforcements that the broker had not confirmed.
     pub left_pending: bool,
+    /// Whether it ended before the database took everything.
+    pub left_unwritten: bool,
 }
 
 impl Summary {
     /// A run that was stopped before it watched anything.
     pub(super) fn of_nothing() -> Self {
-        Self { counts: Counts::default(), latencies: Latencies::new(), left_pending: false }
+        Self { counts: Counts::default(), latencies: Latencies::new(), left_pending: false, left_unwritten: false }
     }
 
     /// Rules breached.

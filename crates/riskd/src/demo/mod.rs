@@ -15,7 +15,7 @@ use riskd_sim::exchange::ExchangeConfig;
 use riskd_sim::feed::{Pace, Playback};
 use riskd_sim::server::{RequestLimits, Topic};
 use riskd_sim::{Simulator, SimulatorConfig};
-use riskd_store::{Clock, V1Sample, create_v1_sample};
+use riskd_store::{V1Sample, create_v1_sample};
 use tokio::sync::watch;
 
 pub use morning::{Cast, Morning, cast, find_morning};
@@ -81,7 +81,7 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let (phase, phases) = watch::channel(Phase::Opening);
     let listener = Arc::clone(&audience);
     let surroundings = Surroundings {
-        clock: Clock::new(Timestamp::now),
+        clock: daemon::steady_clock(),
         stop: stop.clone(),
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),

@@ -70,8 +70,8 @@ pub fn cast(seed: u64) -> Cast {
     let traders = vec![
         traders::steady(id(0), &contract_id, seed),
         traders::over_sizer(id(1), &contract_id, seed),
-        traders::bleeder(id(2), &contract_id, seed),
-        traders::holder(id(3), &contract_id, seed),
+        traders::bleeder(id(2), &contract_id, seed).who_gives_up_when_closed(),
+        traders::holder(id(3), &contract_id, seed).who_gives_up_when_closed(),
         traders::re_enterer(id(4), &contract_id, seed),
         reduced,
     ];

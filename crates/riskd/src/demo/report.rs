@@ -3,6 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
+use riskd_core::engine::WHILE_LOCKED_BY;
 use riskd_core::model::{AccountId, EnforcementLog, Money};
 use riskd_gateway::protocol::wire::Endpoint;
 use riskd_sim::Simulator;
@@ -39,7 +40,8 @@ struct AccountReport {
     name: String,
     habit: &'static str,
     orders_by_the_trader: usize,
-    realized_pnl: f64,
+    #[serde(serialize_with = "dollars")]
+    realized_pnl: Money,
     enforcements: usize,
     slowest_ms: Option<i64>,
     locked_until: Option<String>,
@@ -77,6 +79,12 @@ struct FilesReport {
     backups: Vec<String>,
 }
 
+impl EnforcementReport {
+    fn holds_a_lockout(&self) -> bool {
+        self.reason.contains(WHILE_LOCKED_BY)
+    }
+}
+
 impl Report {
     /// Asks the database and the exchange, which know nothing of each other, and compares what they say.
     pub(super) fn gather(
@@ -110,7 +118,7 @@ impl Report {
                 name: trader.name.clone(),
                 habit,
                 orders_by_the_trader: deeds.map_or(0, |played| played.deeds().len()),
-                realized_pnl: controls.realized_pnl(trader.account_id).to_f64(),
+                realized_pnl: controls.realized_pnl(trader.account_id),
                 enforcements: mine.len(),
                 slowest_ms: mine.iter().filter_map(|row| row.execution_time_ms).max(),
                 locked_until: lockout.map(|lockout| {
@@ -151,6 +159,7 @@ impl Report {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec!["What was breached, and what was done".to_owned()];
         lines.extend(self.enforcement_table().lines());
+        lines.extend(self.accounts.iter().filter_map(|account| self.held_lockout(account.id)));
         lines.push(String::new());
         lines.push("Every account, as the broker has it now".to_owned());
         lines.extend(self.account_table().lines());
@@ -179,9 +188,22 @@ impl Report {
         lines
     }
 
+    /// What appeared in a locked account and was cleared away, in one line.
+    fn held_lockout(&self, account_id: AccountId) -> Option<String> {
+        let held: Vec<_> =
+            self.enforcements.iter().filter(|row| row.account_id == account_id && row.holds_a_lockout()).collect();
+        let slowest = held.iter().filter_map(|row| row.execution_time_ms).max()?;
+        let closed: i64 = held.iter().map(|row| row.positions_closed).sum();
+        let cancelled: i64 = held.iter().map(|row| row.orders_cancelled).sum();
+        Some(format!(
+            "Locked account {account_id} was traded in again: {closed} positions closed, {cancelled} orders cancelled, \
+             each within {slowest} ms"
+        ))
+    }
+
     fn enforcement_table(&self) -> Table {
         let mut table = table(["Time", "Account", "Rule", "Action", "Why", "Closed", "Cancelled", "Confirmed in"]);
-        for row in &self.enforcements {
+        for row in self.enforcements.iter().filter(|row| !row.holds_a_lockout()) {
             let confirmed = match (row.confirmed, row.execution_time_ms) {
                 (true, Some(took)) => format!("{took} ms"),
                 (true, None) => "yes".to_owned(),
@@ -211,7 +233,7 @@ impl Report {
                 account.id.to_string(),
                 account.name.clone(),
                 account.habit.to_owned(),
-                format!("${:.2}", account.realized_pnl).replace("$-", "-$"),
+                format!("{:#}", account.realized_pnl),
                 if account.enforcements == 0 { "never".to_owned() } else { format!("{} ×", account.enforcements) },
                 account.slowest_ms.map_or_else(|| "–".to_owned(), |slowest| format!("{slowest} ms")),
                 account.locked_until.clone().unwrap_or_else(|| "–".to_owned()),
@@ -266,6 +288,10 @@ fn local(at: Timestamp, setup: &Setup, account_id: AccountId, format: &str) -> S
     at.to_zoned(zone).strftime(format).to_string()
 }
 
+fn dollars<S: serde::Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(amount.to_f64())
+}
+
 /// What should not have come out so.
 fn faults(
     accounts: &[AccountReport],
@@ -285,9 +311,8 @@ fn faults(
         if account.id != STEADY && account.enforcements == 0 {
             faults.push(format!("account {} ({}) should have breached a rule", account.id, account.name));
         }
-        let deep = Money::from_dollars(-500).to_f64();
-        if account.realized_pnl <= deep && !locked {
-            faults.push(format!("account {} lost ${:.2} and is not locked", account.id, -account.realized_pnl));
+        if account.realized_pnl <= Money::from_dollars(-500) && !locked {
+            faults.push(format!("account {} lost {:#} and is not locked", account.id, -account.realized_pnl));
         }
     }
     let unconfirmed = log.iter().filter(|row| !row.success).count();

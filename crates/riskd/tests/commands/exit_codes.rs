@@ -1,11 +1,12 @@
 //! Exit codes 0 to 7, each with the file left alone.
 
 use std::io::Write;
+use std::process::Command;
 
 use jiff::Timestamp;
 use riskd_store::{Clock, Location, MigrateOptions, nobody};
 
-use super::support::{Ground, lock_holder};
+use super::support::{Ground, Ran, lock_holder};
 
 /// Runs a command that must end with this code, twice: in words and in JSON. The database must stay as it is.
 fn ends_with(ground: &Ground, code: i32, arguments: &[&str], says: &str) {
@@ -41,6 +42,39 @@ fn one_is_failed_and_unchanged() {
     std::fs::write(&database, bytes).unwrap();
     ends_with(&ground, 1, &["db", "migrate"], "damaged");
     ends_with(&ground, 1, &["db", "backup"], "");
+}
+
+/// Runs the program with a limit on how large a file may become, which is how a full disk looks to it.
+fn run_with_largest_file(ground: &Ground, bytes: u64, arguments: &[&str]) -> Ran {
+    let script = "import os, resource, signal, sys\n\
+                  signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n\
+                  resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))\n\
+                  os.execv(sys.argv[2], sys.argv[2:])";
+    let output = Command::new("python3")
+        .args(["-c", script, &bytes.to_string(), env!("CARGO_BIN_EXE_riskd")])
+        .args(arguments)
+        .current_dir(ground.path(""))
+        .output()
+        .unwrap();
+    Ran::of(&output)
+}
+
+#[test]
+fn one_names_the_backup_when_it_failed_in_the_middle_and_the_next_run_succeeds() {
+    let ground = Ground::v1();
+    let size = ground.path("data/state.db").metadata().unwrap().len();
+    let ran = run_with_largest_file(&ground, size + 8192, &["db", "migrate"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.error);
+    let lines: Vec<&str> = ran.error.lines().collect();
+    assert!(lines[0].starts_with("✗ ") && lines[0].contains(" failed: "), "{}", ran.error);
+    let unchanged = "  data/state.db is unchanged, still v1. Backup: ";
+    let backup = lines[1].strip_prefix(unchanged).unwrap_or_else(|| panic!("{}", ran.error));
+    assert_eq!(ground.run(&["db", "verify", backup]).code, 3, "the backup is a whole v1");
+    assert!(lines[2].starts_with("  Next: "), "{}", ran.error);
+    let status = ground.run(&["db", "status"]);
+    assert!(status.out.contains("v1, behind v2"), "{}", status.out);
+    assert_eq!(ground.run(&["db", "migrate"]).code, 0);
+    assert_eq!(ground.run(&["log"]).out.lines().count(), 2, "every row is there");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod exit_codes;
 mod fleet;
 mod follow;
 mod json;
+mod plan_and_doctor;
 mod progress;
 mod support;
 mod terminal;

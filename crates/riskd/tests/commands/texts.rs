@@ -72,6 +72,13 @@ fn refusals_say_what_is_there_and_what_to_do() {
 }
 
 #[test]
+fn a_name_that_is_taken_is_named() {
+    let ground = Ground::v1();
+    ground.sql("data/state.db", "CREATE VIEW idx_positions_updated AS SELECT 1");
+    insta::assert_snapshot!(ground.session(&[&["db", "status"], &["db", "migrate"]]));
+}
+
+#[test]
 fn deviations_are_named_one_by_one() {
     let ground = Ground::v2();
     ground.sql(
@@ -100,6 +107,8 @@ fn rows_that_cannot_be_read_are_warned_of() {
     ground.sql(
         "data/state.db",
         "INSERT INTO positions VALUES (2, 123, 'C', 1, -1, 1.0, '2026-11-20 14:00:00', '2026-11-20 14:00:00');
+         INSERT INTO positions VALUES
+            (3, 123, 'CON.F.US.CLE.Z26', 1, 1, -37.63, '2026-11-20 14:00:00', '2026-11-20 14:00:00');
          UPDATE lockouts SET locked_until = 'soon';
          INSERT INTO enforcement_log (timestamp, account_id, rule_id, action, reason) VALUES ('?', 1, 'RULE-001', 'a', 'r')",
     );
@@ -109,7 +118,7 @@ fn rows_that_cannot_be_read_are_warned_of() {
 #[test]
 fn every_help_documents_the_exit_codes() {
     let ground = Ground::empty();
-    for command in ["status", "migrate", "verify", "backup", "backups", "restore", "rollback"] {
+    for command in ["status", "plan", "migrate", "verify", "doctor", "backup", "backups", "restore", "rollback"] {
         let help = ground.run(&["db", command, "--help"]);
         assert_eq!(help.code, 0);
         for code in 0..=7 {

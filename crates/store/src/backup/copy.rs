@@ -25,7 +25,7 @@ pub(crate) struct Copy {
 pub(crate) struct Found {
     pub(crate) inventory: Inventory,
     pub(crate) contents: Contents,
-    pub(crate) version: i64,
+    pub(crate) versions: VersionTable,
     /// What the integrity check said; empty when all is well.
     pub(crate) integrity: Vec<String>,
 }
@@ -114,25 +114,31 @@ pub(crate) fn examine_and_count(path: &Path, interrupt: &Interrupt, gauge: &Gaug
 pub(crate) fn examine_open(database: &Database, progress: &dyn Fn(u64)) -> Result<Found, StoreError> {
     let integrity = integrity_findings(database)?;
     if !integrity.is_empty() {
-        return Ok(Found { inventory: Inventory::default(), contents: Contents::new(), version: 0, integrity });
+        let versions = VersionTable::Absent;
+        return Ok(Found { inventory: Inventory::default(), contents: Contents::new(), versions, integrity });
     }
     let inventory = Inventory::read(database)?;
-    let version = VersionTable::read(database, &inventory)?.version();
+    let versions = VersionTable::read(database, &inventory)?;
     let contents = contents(database, &inventory, progress)?;
-    Ok(Found { inventory, contents, version, integrity })
+    Ok(Found { inventory, contents, versions, integrity })
 }
 
-/// An error unless the copy has the definitions and the rows of its source.
+/// An error unless the copy has the definitions and the rows of its source; those of the version table where they are
+/// given, for a failed attempt adds to them without making the copy useless.
 pub(crate) fn prove(
     path: &Path,
     copy: &Found,
     source_inventory: &Inventory,
     source_contents: &Contents,
+    source_versions: Option<&VersionTable>,
 ) -> Result<(), StoreError> {
     let unverified = |reason| Err(StoreError::BackupUnverified { path: path.to_owned(), reason });
     let (ours, theirs) = (copy.inventory.without_version_table(), source_inventory.without_version_table());
     if ours != theirs {
         return unverified("its definitions differ from those of the database".into());
+    }
+    if source_versions.is_some_and(|versions| *versions != copy.versions) {
+        return unverified("rows of schema_version differ".into());
     }
     let differences = differences(source_contents, &copy.contents);
     if differences.is_empty() { Ok(()) } else { unverified(differences.join("; ")) }
@@ -143,7 +149,7 @@ pub(crate) fn write_down(paths: &Paths, path: &Path, found: &Found, verified_at:
     let size_bytes = path.metadata().map_err(StoreError::io("look at", path))?.len();
     let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let digest = digest(&found.contents, &found.inventory);
-    write_proof(paths, &Proof { file, size_bytes, version: found.version, digest, verified_at })
+    write_proof(paths, &Proof { file, size_bytes, version: found.versions.version(), digest, verified_at })
 }
 
 fn copy_pages(

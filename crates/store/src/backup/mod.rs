@@ -13,10 +13,12 @@ use crate::files::{check_space, check_writable, make_folder};
 use crate::location::{Location, Paths, folder_of};
 use crate::migrate::{Faults, Step};
 use crate::open::{DatabaseKind, FileMark, Looked, look, refuse};
-use crate::schema::{Inventory, applied_at};
+use crate::schema::{Inventory, VersionTable, applied_at};
 
 pub(crate) use copy::{Copy, Found, examine, examine_and_count, examine_open, prove, write_down};
-pub(crate) use names::{base_name, list, proof_of, prune, remove_leftovers, stamp};
+pub(crate) use names::{
+    Proof, base_name, dead_leftovers, files_and_proofs, list, proof_of, prune, remove_leftovers, stamp, stamp_time,
+};
 
 /// Which old backups are deleted. The newest verified one and the newest made before a migration always stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +149,7 @@ pub(crate) fn info_of(
     before_migration: bool,
 ) -> Result<BackupInfo, StoreError> {
     let size_bytes = path.metadata().map_err(StoreError::io("look at", path))?.len();
-    let version = Some(found.version);
+    let version = Some(found.versions.version());
     Ok(BackupInfo { path: path.to_owned(), version, size_bytes, created_at, verified: true, before_migration })
 }
 
@@ -193,7 +195,8 @@ fn copy_and_prove(
     if !found.integrity.is_empty() {
         return Err(StoreError::Damaged { path: paths.database.clone(), findings: found.integrity });
     }
-    prove(copy.path(), &found, &inventory, &contents)?;
+    let versions = VersionTable::read(&source, &inventory)?;
+    prove(copy.path(), &found, &inventory, &contents, Some(&versions))?;
     Ok((copy, found))
 }
 

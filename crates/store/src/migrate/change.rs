@@ -8,7 +8,7 @@ use crate::location::Paths;
 use crate::migrate::plan::Piece;
 use crate::migrate::run::{begin_immediate, commit};
 use crate::migrate::{MigrateOptions, OpenOutcome, Plan};
-use crate::schema::{Inventory, VERSION_TABLE, compare, expected_of, normalized};
+use crate::schema::{Inventory, VERSION_TABLE, compare, expected_of, expected_of_features};
 
 /// Runs pieces, and makes sure that none of them ended the transaction behind our back.
 pub(super) fn run_pieces<'a>(
@@ -16,6 +16,10 @@ pub(super) fn run_pieces<'a>(
     pieces: impl IntoIterator<Item = &'a Piece>,
 ) -> Result<(), StoreError> {
     for piece in pieces.into_iter().filter(|piece| !piece.already_done) {
+        // SQLite ends a transaction by itself when the disk fails: what follows would be committed piece by piece.
+        if connection.is_autocommit() {
+            return Err(StoreError::StepFailed("the transaction ended before the change was made".into()));
+        }
         connection.execute_batch(&piece.up).map_err(StoreError::sqlite("change the schema"))?;
         if connection.is_autocommit() {
             return Err(StoreError::StepFailed(format!("a script ended the transaction: {}", piece.up)));
@@ -24,9 +28,9 @@ pub(super) fn run_pieces<'a>(
     Ok(())
 }
 
-/// What in `after` is not as it must be: ours not as `version` asks, or the user's own not as it was.
-pub(super) fn definition_deviations(before: &Inventory, after: &Inventory, expected: &Inventory) -> Vec<String> {
-    let mut deviations: Vec<String> = compare(expected, after).iter().map(ToString::to_string).collect();
+/// What `after` has lost, changed or gained that is not `expected` of it: the user's own is as it was.
+pub(super) fn unexpected_changes(before: &Inventory, after: &Inventory, expected: &Inventory) -> Vec<String> {
+    let mut deviations = Vec::new();
     for (key, table) in before.tables.iter().filter(|(key, _)| *key != VERSION_TABLE) {
         let kept = after.tables.get(key).is_some_and(|after| {
             // A table of ours may have got a column; those it had are as they were.
@@ -71,14 +75,10 @@ pub(super) fn add_features(paths: &Paths, options: &MigrateOptions, version: i64
     let added = (|| {
         run_pieces(&database, plan.pieces())?;
         let after = Inventory::read(&database)?;
-        let deviations = definition_deviations(&before, &after, &expected_of(version, options.features)?);
-        // Defects that were there before are for `verify` to name, not for this to fail on.
-        let known: Vec<String> =
-            compare(&expected_of(version, options.features)?, &before).iter().map(ToString::to_string).collect();
-        let deviations: Vec<String> = deviations
-            .into_iter()
-            .filter(|deviation| !known.contains(deviation) || is_ours(&plan, deviation))
-            .collect();
+        // What was amiss before is for `verify` to name; this answers for what it adds.
+        let missing = compare(&expected_of_features(options.features)?, &after);
+        let mut deviations: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        deviations.extend(unexpected_changes(&before, &after, &expected_of(version, options.features)?));
         if deviations.is_empty() { Ok(()) } else { Err(StoreError::Deviates { deviations }) }
     })();
     added.inspect_err(|_| {
@@ -94,12 +94,6 @@ pub(super) fn add_features(paths: &Paths, options: &MigrateOptions, version: i64
         lines.push("✓ Optional daily_unrealized_pnl table created".to_owned());
     }
     Ok(OpenOutcome::FeaturesAdded { version, lines })
-}
-
-/// Whether the plan was to mend the very thing that deviates.
-fn is_ours(plan: &Plan, deviation: &str) -> bool {
-    let words: Vec<&str> = deviation.split(' ').collect();
-    plan.pieces().any(|piece| normalized(&piece.up).split(' ').any(|word| words.get(1) == Some(&word)))
 }
 
 /// What a connection needs that changes a database. Each of these does nothing inside a transaction, so it comes before.
@@ -121,5 +115,48 @@ pub(super) fn use_write_ahead_log(database: &Database) -> Result<(), StoreError>
         Ok(())
     } else {
         Err(StoreError::StepFailed(format!("the journal mode stays {mode}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::schema::{ANALYTICS_INDEXES, Features, VERSIONS};
+
+    const OWN: &str = "CREATE TABLE mine (a, b); CREATE INDEX mine_index ON mine(a); CREATE VIEW mine_view AS SELECT a FROM mine; \
+                       CREATE TRIGGER mine_trigger AFTER INSERT ON mine BEGIN SELECT 1; END;";
+
+    #[test]
+    fn a_change_of_the_users_own_is_found() {
+        let base = [VERSIONS[1].schema, ANALYTICS_INDEXES.up, OWN];
+        let before = Inventory::of_scripts(&base).unwrap();
+        let expected = expected_of(2, Features::default()).unwrap();
+        let cases = [
+            ("", None),
+            ("ALTER TABLE lockouts ADD COLUMN more", None),
+            ("DROP INDEX mine_index", Some("index mine_index was changed or is gone")),
+            ("DROP VIEW mine_view", Some("view mine_view was changed or is gone")),
+            ("DROP TRIGGER mine_trigger", Some("trigger mine_trigger was changed or is gone")),
+            ("ALTER TABLE mine ADD COLUMN c", Some("table mine was changed or is gone")),
+            ("ALTER TABLE lockouts DROP COLUMN reason", Some("table lockouts was changed or is gone")),
+            ("CREATE TABLE surprise (a)", Some("table surprise appeared")),
+            ("CREATE INDEX surprise ON mine(b)", Some("index surprise appeared")),
+        ];
+        for (change, deviation) in cases {
+            let after = Inventory::of_scripts(&[base[0], base[1], base[2], change]).unwrap();
+            let found = unexpected_changes(&before, &after, &expected);
+            assert_eq!(found.first().map(String::as_str), deviation, "{change}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_ends_the_transaction_is_caught() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let piece =
+            Piece { up: "CREATE TABLE x (a); COMMIT;".into(), down: String::new(), already_done: false, mends: None };
+        let error = run_pieces(&connection, [&piece]).unwrap_err();
+        assert!(error.to_string().starts_with("a script ended the transaction"), "{error}");
     }
 }

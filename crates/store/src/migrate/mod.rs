@@ -19,7 +19,8 @@ use crate::schema::Features;
 
 pub(crate) use attempts::{Attempt, Ending, in_words, write as write_attempt};
 pub(crate) use gauge::Gauge;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Piece, Plan};
+pub(crate) use run::{begin_immediate, commit};
 pub use start::{migrate, open};
 
 /// A step of a migration, in the order in which they run.

@@ -2,8 +2,8 @@
 
 use crate::error::StoreError;
 use crate::schema::{
-    ADD_EXECUTION_TIME, BASELINE_DESCRIPTION, DAILY_UNREALIZED_PNL, Deviation, Features, HEAD_VERSION, Inventory,
-    Script, VERSION_TABLE, VERSIONS, VersionTable, compare, expected_of, quoted,
+    ADD_EXECUTION_TIME, BASELINE_DESCRIPTION, DAILY_UNREALIZED_PNL, Deviation, Features, Inventory, Script,
+    VERSION_TABLE, VERSIONS, VersionTable, compare, expected_of, expected_of_features, quoted,
 };
 
 /// A piece of the change.
@@ -40,11 +40,10 @@ impl Plan {
         versions: &VersionTable,
         features: Features,
     ) -> Result<Self, StoreError> {
-        let none = Features { analytics_indexes: false, daily_unrealized_pnl: false };
         // A version table that is there in full has an index to check too.
         let found = versions.version();
         let present = if matches!(versions, VersionTable::Full(_)) { found.max(2) } else { 1 };
-        let mut core = index_pieces(&expected_of(present, none)?, inventory, true)?;
+        let mut core = index_pieces(&expected_of(present, Features::NONE)?, inventory, true)?;
         let lacks_times =
             inventory.tables.get("enforcement_log").is_some_and(|table| table.column("execution_time_ms").is_none());
         if lacks_times {
@@ -65,17 +64,12 @@ impl Plan {
     /// What the features still need.
     pub(crate) fn of_features(inventory: &Inventory, features: Features) -> Result<Self, StoreError> {
         let mut plan = Self::default();
-        let only = |analytics_indexes, daily_unrealized_pnl| -> Result<Inventory, StoreError> {
-            let mut expected = expected_of(HEAD_VERSION, Features { analytics_indexes, daily_unrealized_pnl })?;
-            let none = Features { analytics_indexes: false, daily_unrealized_pnl: false };
-            expected.remove(&expected_of(HEAD_VERSION, none)?);
-            Ok(expected)
-        };
+        let analytics = Features { analytics_indexes: true, ..Features::NONE };
         if features.analytics_indexes {
-            plan.analytics = index_pieces(&only(true, false)?, inventory, false)?;
+            plan.analytics = index_pieces(&expected_of_features(analytics)?, inventory, false)?;
         }
         if features.daily_unrealized_pnl {
-            let expected = only(false, true)?;
+            let expected = expected_of_features(Features { daily_unrealized_pnl: true, ..Features::NONE })?;
             let table = "daily_unrealized_pnl";
             plan.unrealized = match compare_tables(&expected, inventory) {
                 None => index_pieces(&expected, inventory, false)?,

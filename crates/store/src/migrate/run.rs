@@ -6,24 +6,26 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Gauge;
-use super::change::{definition_deviations, run_pieces, run_settings, use_write_ahead_log};
+use super::change::{run_pieces, run_settings, unexpected_changes, use_write_ahead_log};
 use super::gauge::{check_work, index_work, report};
 use super::plan::Piece;
 use super::{Attempt, Ending, MigrateOptions, MigrationReport, OpenOutcome, Plan, Step, StepReport};
 use crate::backup::{
-    BackupInfo, Copy, Found, base_name, created_line, examine_and_count, examine_open, info_of, list, proof_of, prove,
-    prune, size_of_wal, write_down,
+    BackupInfo, Copy, Found, base_name, created_line, examine, examine_and_count, examine_open, info_of, list,
+    proof_of, prove, prune, size_of_wal, write_down,
 };
 use crate::connection::{Database, Mode};
 use crate::content::{Contents, contents, contents_and_integrity, differences, digest};
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::{EngineErrorKind, StoreError};
-use crate::files::{check_space, check_writable, existing_folder, make_folder, sync_folder};
+use crate::files::{Need, check_space, check_writable, existing_folder, make_folder, sync_folder};
 use crate::location::Paths;
 use crate::open::{DatabaseKind, classify, refuse};
 use crate::schema::{
-    HEAD_VERSION, Inventory, VERSIONS, VersionRow, VersionTable, applied_at, expected_of, insert_baseline, record,
+    HEAD_VERSION, Inventory, VERSIONS, VersionRow, VersionTable, applied_at, compare, expected_of, insert_baseline,
+    record,
 };
+use crate::space::Needs;
 
 /// Migrates. The caller holds the file lock.
 pub(super) fn migrate_owned(
@@ -55,6 +57,8 @@ pub(super) struct Run<'a> {
     /// Made and not proved yet.
     pub(super) copy: Option<Copy>,
     pub(super) backup: Option<BackupInfo>,
+    /// The version table as it was found.
+    versions: VersionTable,
     steps: Vec<StepReport>,
     mended: Vec<String>,
     warnings: Vec<String>,
@@ -83,6 +87,7 @@ impl<'a> Run<'a> {
             from_version: None,
             copy: None,
             backup: None,
+            versions: VersionTable::Absent,
             steps: Vec::new(),
             mended: Vec::new(),
             warnings: Vec::new(),
@@ -96,6 +101,8 @@ impl<'a> Run<'a> {
         self.end()?;
         self.begin(Step::Preflight);
         let plan = Plan::to_head(&before, &versions, self.options.features)?;
+        self.versions = versions;
+        self.make_room();
         self.preflight()?;
         self.end()?;
         self.begin(Step::Backup);
@@ -106,9 +113,23 @@ impl<'a> Run<'a> {
         self.options.interrupt.check()?;
         let database = self.database.as_mut().expect("opened by own");
         database.stop_on_nothing()?;
-        commit(database, self.paths)?;
+        if let Err(error) = commit(database, self.paths) {
+            self.is_committed_nevertheless(error)?;
+        }
         self.report_steps();
         Ok(true)
+    }
+
+    /// The disk may fail after the transaction has become part of the file, such as when a lock is given back. Then the
+    /// new version is what every reader sees, and saying that nothing changed would be wrong.
+    fn is_committed_nevertheless(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let database = self.database();
+        let version = || VersionTable::read(database, &Inventory::read(database)?).map(|versions| versions.version());
+        if !database.is_autocommit() || version().ok() != Some(HEAD_VERSION) {
+            return Err(error);
+        }
+        self.warn(format!("the new version is in the file, although the disk reported a failure: {error}"));
+        Ok(())
     }
 
     /// Opens the database, which recovers what a crash left, and takes SQLite's write lock.
@@ -134,20 +155,21 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Takes away old backups and what dead attempts left half written: a program that dies at every start, before it
+    /// comes to tidying up, must not fill the disk.
+    fn make_room(&mut self) {
+        if let Err(error) = prune(self.paths, self.options.retention, self.started, self.observer) {
+            self.warn(error.to_string());
+        }
+    }
+
     /// Whether there is room and permission for all that follows.
     fn preflight(&self) -> Result<(), StoreError> {
-        const SMALLEST_RESERVE_BYTES: u64 = 4 << 20;
         let database = self.database();
         let pages: u64 = database.pragma::<i64>("page_count")?.unsigned_abs();
         let bytes = pages * database.pragma::<i64>("page_size")?.unsigned_abs() + size_of_wal(self.paths);
-        // The new indexes hold a part of three tables' columns; journal or log hold what is changed, the sorter as much.
-        let change_bytes = bytes / 2 + SMALLEST_RESERVE_BYTES;
-        let backup_bytes = if self.options.create_backup { bytes + SMALLEST_RESERVE_BYTES } else { 0 };
-        let sorter_folder = std::env::temp_dir();
-        let mut needs = vec![(self.paths.folder(), change_bytes), (existing_folder(&self.paths.backups), backup_bytes)];
-        if sorter_folder.is_dir() {
-            needs.push((&sorter_folder, bytes / 2));
-        }
+        let needs = Needs::of(self.paths, bytes, self.options.create_backup);
+        let needs: Vec<Need<'_>> = needs.list().collect();
         check_space(&needs, &self.options.faults)?;
         check_writable(existing_folder(&self.paths.backups))?;
         make_folder(&self.paths.backups)?;
@@ -188,10 +210,18 @@ impl<'a> Run<'a> {
             return Ok(None);
         };
         let Some(proof) = proof_of(self.paths, &candidate.path) else { return Ok(None) };
-        match contents(reader, before, &|_| ()) {
-            Ok(now) => Ok((digest(&now, before) == proof.digest).then_some(candidate)),
+        let still_holds = || -> Result<bool, StoreError> {
+            if digest(&contents(reader, before, &|_| ())?, before) != proof.digest {
+                return Ok(false);
+            }
+            // The file itself may have gone bad since.
+            let found = examine(&candidate.path, &self.options.interrupt, &|_| ())?;
+            Ok(found.integrity.is_empty() && digest(&found.contents, &found.inventory) == proof.digest)
+        };
+        match still_holds() {
+            Ok(holds) => Ok(holds.then_some(candidate)),
             Err(error) if error.is_interrupt() => Err(error),
-            // A database that cannot be read through is for the integrity check to report.
+            // What cannot be read through is not reused; a damaged database is for the integrity check to report.
             Err(_) => Ok(None),
         }
     }
@@ -293,7 +323,8 @@ impl<'a> Run<'a> {
         let database = self.database();
         let after = Inventory::read(database)?;
         let expected = expected_of(HEAD_VERSION, self.options.features)?;
-        let mut deviations = definition_deviations(before, &after, &expected);
+        let mut deviations: Vec<String> = compare(&expected, &after).iter().map(ToString::to_string).collect();
+        deviations.extend(unexpected_changes(before, &after, &expected));
         let versions = VersionTable::read(database, &after)?;
         if versions.version() != HEAD_VERSION {
             deviations.push(format!("the version reads as {}, expected {HEAD_VERSION}", versions.version()));
@@ -308,13 +339,15 @@ impl<'a> Run<'a> {
     fn prove_unchanged(&self, before: &Inventory, after: &Contents, found: &Found) -> Result<(), StoreError> {
         let backup = self.copy.as_ref().map(|copy| copy.path().to_owned());
         let backup = backup.or_else(|| self.backup.as_ref().map(|backup| backup.path.clone()));
+        // A backup of an attempt before this one does not have the row of that attempt's failure.
+        let versions = self.copy.as_ref().map(|_| &self.versions);
         let lost = differences(&found.contents, after);
         if let Some(backup) = &backup {
             if lost.is_empty() {
-                return prove(backup, found, before, after);
+                return prove(backup, found, before, after, versions);
             }
             let _ = self.database().execute_batch("ROLLBACK");
-            prove(backup, found, before, &contents(self.database(), before, &|_| ())?)?;
+            prove(backup, found, before, &contents(self.database(), before, &|_| ())?, versions)?;
         }
         if lost.is_empty() { Ok(()) } else { Err(StoreError::Deviates { deviations: lost }) }
     }
@@ -453,7 +486,7 @@ pub(crate) fn begin_immediate(database: &Database, paths: &Paths, interrupt: &In
 }
 
 /// Commits, waiting a few seconds for readers that are in the way.
-pub(super) fn commit(database: &Database, paths: &Paths) -> Result<(), StoreError> {
+pub(crate) fn commit(database: &Database, paths: &Paths) -> Result<(), StoreError> {
     const TRIES: u32 = 20;
     for _ in 0..TRIES {
         match database.execute_batch("COMMIT").map_err(StoreError::sqlite("commit")) {

@@ -126,8 +126,7 @@ fn recover(paths: &Paths) -> Result<(), StoreError> {
 
 /// A database at head whose tables differ cannot be worked with; one whose indexes differ can, and is warned about.
 fn check_current(inventory: &Inventory, observer: Observer<'_>) -> Result<(), StoreError> {
-    let none = Features { analytics_indexes: false, daily_unrealized_pnl: false };
-    let (indexes, tables): (Vec<_>, Vec<_>) = compare(&expected_of(HEAD_VERSION, none)?, inventory)
+    let (indexes, tables): (Vec<_>, Vec<_>) = compare(&expected_of(HEAD_VERSION, Features::NONE)?, inventory)
         .into_iter()
         .partition(|deviation| matches!(deviation, Deviation::MissingIndex { .. } | Deviation::OtherIndex { .. }));
     if !tables.is_empty() {

@@ -58,7 +58,7 @@ pub(super) const POSITIONS_UPDATED: &str =
 pub(super) const ORDERS_IN_STATE: &str = "WHERE state = ?1 AND account_id = ?2 ORDER BY id";
 pub(super) const EXECUTION_TIMES_EVER: &str =
     "SELECT rule_id, COUNT(execution_time_ms), AVG(execution_time_ms), MIN(execution_time_ms), MAX(execution_time_ms)
-     FROM enforcement_log WHERE execution_time_ms IS NOT NULL GROUP BY rule_id ORDER BY rule_id";
+     FROM enforcement_log WHERE typeof(execution_time_ms) = 'integer' GROUP BY rule_id ORDER BY rule_id";
 pub(super) const EXECUTION_TIMES: &str = "SELECT rule_id, timestamp, execution_time_ms FROM enforcement_log
      WHERE timestamp >= ?1 AND timestamp < ?2 AND execution_time_ms IS NOT NULL";
 pub(super) const UNREALIZED_HISTORY: &str =
@@ -160,19 +160,22 @@ impl Reader {
 
     fn execution_times_ever(&self) -> Result<Vec<ExecutionTimesOfRule>, StoreError> {
         self.with(|connection| {
-            let run = || {
-                connection
-                    .prepare_cached(EXECUTION_TIMES_EVER)?
-                    .query_map([], |row| {
-                        Ok(ExecutionTimesOfRule {
-                            rule_id: row.get(0)?,
-                            enforcements: row.get(1)?,
-                            mean_ms: row.get(2)?,
-                            min_ms: row.get(3)?,
-                            max_ms: row.get(4)?,
-                        })
-                    })?
-                    .collect::<rusqlite::Result<Vec<_>>>()
+            let run = || -> rusqlite::Result<Vec<ExecutionTimesOfRule>> {
+                let mut statement = connection.prepare_cached(EXECUTION_TIMES_EVER)?;
+                let mut rows = statement.query([])?;
+                let mut rules = Vec::new();
+                while let Some(row) = rows.next()? {
+                    // What is no text names no rule.
+                    let Ok(rule_id) = row.get_ref(0)?.as_str() else { continue };
+                    rules.push(ExecutionTimesOfRule {
+                        rule_id: rule_id.to_owned(),
+                        enforcements: row.get(1)?,
+                        mean_ms: row.get(2)?,
+                        min_ms: row.get(3)?,
+                        max_ms: row.get(4)?,
+                    });
+                }
+                Ok(rules)
             };
             run().map_err(StoreError::sqlite("read the execution times"))
         })

@@ -11,12 +11,12 @@ mod versions;
 
 pub(crate) use compare::{Deviation, compare, first_foreign_difference};
 pub(crate) use fresh::create_fresh;
-pub(crate) use inventory::{Column, Inventory, Table, column_list};
+pub(crate) use inventory::{Column, Index, Inventory, Table, column_list};
 pub(crate) use normalize::{normalized, quoted};
 pub use record::VersionRow;
 pub(crate) use record::{VersionTable, applied_at, insert_baseline, record};
 pub(crate) use versions::{
     ADD_EXECUTION_TIME, ANALYTICS_INDEXES, BASELINE_DESCRIPTION, DAILY_UNREALIZED_PNL, NINE_TABLES, Script,
-    VERSION_TABLE, VERSIONS, expected_of,
+    VERSION_TABLE, VERSIONS, expected_of, expected_of_features,
 };
 pub use versions::{Features, HEAD_VERSION};

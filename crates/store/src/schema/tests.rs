@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::fresh::replay;
+use super::normalize::normalized;
 use super::versions::Version;
 use super::*;
 

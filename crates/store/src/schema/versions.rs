@@ -17,6 +17,13 @@ pub struct Features {
     pub daily_unrealized_pnl: bool,
 }
 
+impl Features {
+    /// Nothing beyond the version itself.
+    pub const NONE: Self = Self { analytics_indexes: false, daily_unrealized_pnl: false };
+    /// Everything there is.
+    pub const ALL: Self = Self { analytics_indexes: true, daily_unrealized_pnl: true };
+}
+
 impl Default for Features {
     fn default() -> Self {
         Self { analytics_indexes: true, daily_unrealized_pnl: false }
@@ -111,12 +118,21 @@ pub(crate) const DAILY_UNREALIZED_PNL: Script = script!("features/daily_unrealiz
 ///
 /// Only when an in-memory database cannot be made.
 pub(crate) fn expected_of(version: i64, features: Features) -> Result<Inventory, StoreError> {
-    let Head { analytics, unrealized, .. } = head_and_features()?;
     let mut expected = inventory_of(version)?.clone();
-    if version > 1 && features.analytics_indexes {
+    if version > 1 {
+        expected.add(&expected_of_features(features)?);
+    }
+    Ok(expected)
+}
+
+/// What the features alone must bring.
+pub(crate) fn expected_of_features(features: Features) -> Result<Inventory, StoreError> {
+    let Head { analytics, unrealized, .. } = head_and_features()?;
+    let mut expected = Inventory::default();
+    if features.analytics_indexes {
         expected.add(analytics);
     }
-    if version > 1 && features.daily_unrealized_pnl {
+    if features.daily_unrealized_pnl {
         expected.add(unrealized);
     }
     Ok(expected)

@@ -87,6 +87,23 @@ fn a_backup_is_not_reused_once_the_source_has_changed() {
 }
 
 #[test]
+fn a_backup_that_went_bad_is_not_reused() {
+    let fixture = Fixture::new("documented");
+    let fail = || riskd_store::migrate(&fixture.location(), &failing_after(Step::Core), &nobody).unwrap_err();
+    let first = failed(fail()).backup.unwrap();
+    // The same size, another row: SQLite's check calls that ok.
+    let mut bytes = std::fs::read(&first).unwrap();
+    let at = bytes.windows(8).position(|window| window == b"reason 7").unwrap();
+    bytes[at + 7] = b'8';
+    std::fs::write(&first, &bytes).unwrap();
+    let report = fixture.migrate();
+    let second = report.backup.unwrap().path;
+    assert_ne!(second, first);
+    crate::support::assert_same(&fixture.held(), &second);
+    fixture.assert_whole_v2();
+}
+
+#[test]
 fn an_interrupt_rolls_back_and_is_no_failure() {
     for step in Step::BEFORE_COMMIT.into_iter().chain([Step::Commit]) {
         let fixture = Fixture::with_rows("documented", "state.db", 2_000);

@@ -70,6 +70,19 @@ fn a_file_that_is_not_ours_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_file_in_write_ahead_mode_is_refused_without_a_trace_too() {
+    for form in ["partly", "foreign", "text_accounts", "other_version"] {
+        let fixture = Fixture::new(form);
+        fixture.shell("PRAGMA journal_mode = WAL");
+        let bytes = fixture.bytes();
+        assert_eq!(bytes[18..20], [2, 2]);
+        let error = refused(&fixture);
+        assert!([4, 6].contains(&error.exit_code()), "{error}");
+        assert_untouched(&fixture, &bytes, form);
+    }
+}
+
+#[test]
 fn a_newer_database_is_refused_in_the_words_of_the_document() {
     let fixture = Fixture::new("other_version");
     let bytes = fixture.bytes();

@@ -125,6 +125,31 @@ fn a_program_that_holds_the_write_lock_is_waited_for_and_then_named_as_in_the_wa
 }
 
 #[test]
+fn a_reader_in_the_way_of_the_commit_leaves_whole_v1() {
+    let fixture = Fixture::new("documented");
+    let lines = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+                 db.execute('BEGIN')\ndb.execute('SELECT count(*) FROM orders').fetchall()\n\
+                 print('ready', flush=True)\nsys.stdin.readline()";
+    let mut reader = std::process::Command::new(crate::support::python_program())
+        .args(["-c", lines, crate::support::text(&fixture.path)])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(reader.stdout.as_mut().unwrap()), &mut line).unwrap();
+    let error = riskd_store::migrate(&fixture.location(), &options(), &nobody).unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), ("in_use", 5));
+    assert!(error.to_string().contains("is unchanged, still v1"), "{error}");
+    drop(reader.stdin.take());
+    reader.wait().unwrap();
+    fixture.assert_whole_v1();
+    fixture.migrate();
+    fixture.assert_whole_v2();
+    assert_eq!(riskd_store::list_backups(&fixture.location()).unwrap().len(), 1, "the backup was proved and is used");
+}
+
+#[test]
 fn a_v1_reader_still_reads_every_table_of_v2() {
     let fixture = Fixture::new("documented");
     fixture.migrate();

@@ -53,10 +53,9 @@ fn pending_enforcements_come_with_their_goal_oldest_first() {
         .zip(&goals)
         .map(|(log, goal)| Write::PutEnforcement { log: log.clone(), goal: Some(goal.clone()) })
         .collect();
-    let noted = EnforcementLogDraft { status: EnforcementStatus::Noted, ..enforcement_draft(15) };
     let failed = EnforcementLogDraft { status: EnforcementStatus::Confirmed, ..enforcement_draft(16) };
     let elsewhere = EnforcementLogDraft { account_id: OTHER_ACCOUNT, ..enforcement_draft(17) };
-    for draft in [noted, failed, elsewhere] {
+    for draft in [failed, elsewhere] {
         writes.push(Write::PutEnforcement { log: enforcement(draft), goal: Some(goals[3].clone()) });
     }
     state.writer().write(writes).unwrap();

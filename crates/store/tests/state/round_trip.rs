@@ -341,7 +341,7 @@ proptest! {
         action in "[A-Z_]{1,20}",
         reason in ".{0,60}",
         error in proptest::option::of(".{0,60}"),
-        (success, status) in (any::<bool>(), 0..3_usize),
+        (success, status) in (any::<bool>(), 0..2_usize),
         (closed, cancelled) in (0_i64..100, 0_i64..100),
         (pnl, until, took) in (proptest::option::of(amounts_in_json()), proptest::option::of(times()), proptest::option::of(0_i64..9_999_999)),
         timestamp in times(),
@@ -350,7 +350,7 @@ proptest! {
         let log = enforcement(EnforcementLogDraft {
             id: Some(EnforcementId(id)), timestamp, account_id: ACCOUNT, rule_id: RuleId::from_number(rule).unwrap(),
             action: EnforcementAction::from_text(&action), reason: reason.replace('\0', ""), success,
-            status: [EnforcementStatus::Pending, EnforcementStatus::Confirmed, EnforcementStatus::Noted][status],
+            status: [EnforcementStatus::Pending, EnforcementStatus::Confirmed][status],
             error_message: error.map(|error| error.replace('\0', "")), positions_closed: closed,
             orders_cancelled: cancelled, lockout_until: until, pnl_at_enforcement: pnl, execution_time_ms: took,
         });

@@ -202,3 +202,137 @@ fn every_column_refuses_with_its_own_name() {
         }
     }
 }
+
+/// One row in every table, and every column that is read from it.
+const EVERY_COLUMN: [(&str, &str, &[&str]); 10] = [
+    (
+        "lockouts",
+        "(123, 1, 'r', '2026-11-22 14:00:00', NULL, 'RULE-003', NULL, NULL)",
+        &["is_locked", "reason", "locked_at", "locked_until", "rule_id"],
+    ),
+    ("daily_pnl", "(123, '2026-11-22', 1.5, NULL)", &["account_id", "date", "realized_pnl"]),
+    (
+        "contract_cache",
+        "('CON.F.US.MNQ.Z26', 0.25, 0.5, 'F.US.MNQ', 'MNQZ6', NULL)",
+        &["contract_id", "tick_size", "tick_value", "symbol_id", "name"],
+    ),
+    (
+        "trade_history",
+        "(1, 123, '2026-11-22 14:00:00', 'C', -1.5, NULL)",
+        &["account_id", "timestamp", "contract_id", "pnl"],
+    ),
+    ("session_state", "(123, '2026-11-22 14:00:00', '2026-11-22 14:00:00')", &["session_start", "updated_at"]),
+    (
+        "positions",
+        "(1, 123, 'C', 1, 1, 10.5, '2026-11-22 14:00:00', '2026-11-22 14:00:00')",
+        &["account_id", "contract_id", "type", "size", "average_price", "created_at", "updated_at"],
+    ),
+    (
+        "orders",
+        "(1, 123, 'C', 4, 1, 1, 10.5, 11.5, 2, '2026-11-22 14:00:00', '2026-11-22 14:00:00')",
+        &[
+            "account_id",
+            "contract_id",
+            "type",
+            "side",
+            "size",
+            "limit_price",
+            "stop_price",
+            "state",
+            "created_at",
+            "updated_at",
+        ],
+    ),
+    (
+        "enforcement_log",
+        "(1, '2026-11-22 14:00:00', 123, 'RULE-003', 'COOLDOWN', 'r', 0, '{\"status\": \"pending\"}', 5)",
+        &["timestamp", "account_id", "rule_id", "action", "reason", "success", "details", "execution_time_ms"],
+    ),
+    (
+        "reset_schedule",
+        "(123, '2026-11-21', '2026-11-22 22:00:00', '17:00', 'UTC')",
+        &["last_reset_date", "next_reset_time", "reset_time_config", "timezone"],
+    ),
+    (
+        "daily_unrealized_pnl",
+        "(123, '2026-11-22', 1.5, 1, 2.5, '2026-11-22 22:00:00')",
+        &["account_id", "timestamp", "unrealized_pnl", "positions_count", "total_exposure", "created_at"],
+    ),
+];
+
+/// What a cell may hold that nobody meant to be there.
+const ODD_VALUES: [&str; 20] = [
+    "NULL",
+    "0",
+    "-1",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "4294967296",
+    "0.5",
+    "9e999",
+    "-9e999",
+    "1e-300",
+    "1.7976931348623157e308",
+    "''",
+    "' '",
+    "'2026-11-22'",
+    "'9999-12-31T23:59:59.999999999-18:00'",
+    "'0000-01-01T00:00:00+18:00'",
+    "'é２０２６-11-22'",
+    "x'00ff'",
+    "CAST(x'32303236ff' AS TEXT)",
+    "'[[[[[[[[1e999'",
+];
+
+#[test]
+fn no_cell_whatever_it_holds_stops_a_query_or_a_clean_up() {
+    let state = State::new();
+    let connection = state.sql();
+    connection.pragma_update(None, "synchronous", "OFF").unwrap();
+    let reader = state.reader();
+    let writer = state.writer();
+    let everything = || {
+        let (first, last) = (day("0001-01-01"), day("9999-12-31"));
+        let ever = Timestamp::MIN..Timestamp::MAX;
+        reader.memory(&[ACCOUNT], now())?;
+        reader.lockouts(now())?;
+        reader.daily_pnl(ACCOUNT, first, last)?;
+        reader.contracts(now())?;
+        reader.contract(&mnq(), now())?;
+        reader.trades(ACCOUNT, ever.clone())?;
+        reader.session_states()?;
+        reader.positions(None, now())?;
+        reader.orders(None, now())?;
+        reader.working_orders(ACCOUNT, now())?;
+        reader.reset_schedules()?;
+        reader.accounts()?;
+        reader.positions_updated_since(now(), now())?;
+        reader.enforcements(&riskd_store::reader::EnforcementFilter::default(), None, 5)?;
+        reader.enforcements_after(EnforcementId(0), 5)?;
+        reader.execution_times_by_rule(Some(ever.clone()))?;
+        reader.execution_times_by_rule(None)?;
+        reader.execution_time_trend(ever)?;
+        reader.unrealized_history(ACCOUNT, last, u32::MAX)?;
+        Ok::<(), riskd_store::StoreError>(())
+    };
+    for (table, row, columns) in EVERY_COLUMN {
+        for column in columns {
+            for value in ODD_VALUES {
+                connection.execute_batch(&format!("INSERT INTO {table} VALUES {row}")).unwrap();
+                // Where the table itself refuses the value, there is nothing to read.
+                if connection.execute_batch(&format!("UPDATE {table} SET {column} = {value}")).is_ok() {
+                    everything().unwrap_or_else(|error| panic!("{table}.{column} = {value}: {error}"));
+                }
+                connection.execute_batch(&format!("DELETE FROM {table}")).unwrap();
+            }
+            let (answer, outcome) = std::sync::mpsc::channel();
+            connection.execute_batch(&format!("INSERT INTO {table} VALUES {row}")).unwrap();
+            let _refused = connection.execute_batch(&format!("UPDATE {table} SET {column} = CAST(x'31ff' AS TEXT)"));
+            writer
+                .clean_up(riskd_store::Retention::default(), now(), move |result| answer.send(result.is_ok()).unwrap())
+                .unwrap();
+            assert!(outcome.recv_timeout(std::time::Duration::from_secs(30)).unwrap(), "{table}.{column}");
+            connection.execute_batch(&format!("DELETE FROM {table}")).unwrap();
+        }
+    }
+}

@@ -2,106 +2,26 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod peer;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
+use peer::{Peer, soon};
 use riskd_core::engine::{Event, Hub};
 use riskd_core::model::{AccountId, ContractId, Noun};
 use riskd_gateway::client::hub::{self, Subscriptions};
 use riskd_gateway::client::reconnect::ReconnectDelays;
 use riskd_gateway::client::{ClientConfig, EventReceiver, Gateway, event_queue};
 use support::{CapturedLog, ManualClock, Server};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-
-/// Far longer than anything takes; reached only when a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
-}
-
-/// One connection, seen from the hub.
-struct Peer {
-    uri: String,
-    socket: WebSocketStream<TcpStream>,
-    records: Vec<String>,
-}
-
-impl Peer {
-    /// The next record the client sends, without its separator; pings are passed over.
-    async fn record(&mut self) -> String {
-        loop {
-            let record = self.any_record().await;
-            if record != r#"{"type":6}"# {
-                return record;
-            }
-        }
-    }
-
-    async fn any_record(&mut self) -> String {
-        while self.records.is_empty() {
-            let frame = soon("a record", self.socket.next()).await.expect("the client must not hang up").unwrap();
-            let text = frame.into_text().unwrap();
-            self.records.extend(text.split_terminator('\u{1e}').map(str::to_owned));
-        }
-        self.records.remove(0)
-    }
-
-    async fn send(&mut self, text: &str) {
-        self.socket.send(Frame::text(text.replace('|', "\u{1e}"))).await.unwrap();
-    }
-
-    async fn shake_hands(&mut self) {
-        assert_eq!(self.record().await, r#"{"protocol":"json","version":1}"#);
-        self.send("{}|").await;
-    }
-
-    /// Reads so many calls, as `number target arguments`.
-    async fn calls(&mut self, count: usize) -> Vec<String> {
-        let mut calls = Vec::new();
-        for _ in 0..count {
-            let call: serde_json::Value = serde_json::from_str(&self.record().await).unwrap();
-            let id = call["invocationId"].as_str().unwrap_or("-");
-            calls.push(format!("{id} {} {}", call["target"].as_str().unwrap(), call["arguments"]));
-        }
-        calls
-    }
-
-    /// Answers calls by their numbers.
-    async fn answer(&mut self, ids: impl IntoIterator<Item = u32>) {
-        for id in ids {
-            self.send(&format!(r#"{{"type":3,"invocationId":"{id}","result":null}}|"#)).await;
-        }
-    }
-
-    /// Everything up to the point where the client is told that it is up: for the user hub with one account.
-    async fn welcome(&mut self) {
-        self.shake_hands().await;
-        self.calls(4).await;
-        self.answer(1..=4).await;
-    }
-
-    /// Waits until the client is gone.
-    async fn gone(&mut self) {
-        soon("the client to hang up", async {
-            while let Some(Ok(frame)) = self.socket.next().await {
-                if frame.is_close() {
-                    return;
-                }
-            }
-        })
-        .await;
-    }
-}
 
 /// A hub client, the server it logs in at, and the hub it connects to.
 struct World {

@@ -1,0 +1,18 @@
+//! The daemon against the simulator, over loopback. What happened is asked of the exchange's own books and of the
+//! database as Python's `sqlite3` reads it, never of the daemon.
+#![allow(clippy::unwrap_used)]
+
+mod broker_trouble;
+mod disk;
+mod kills;
+mod links;
+mod locked;
+mod payloads;
+mod process;
+mod program;
+mod resets;
+mod rules;
+mod starts;
+mod stops;
+mod support;
+mod witness;
