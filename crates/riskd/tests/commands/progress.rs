@@ -1,5 +1,7 @@
 //! Progress told to programs and to systemd, and Ctrl-C in the middle.
 
+#![allow(clippy::print_stdout)]
+
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Stdio};

@@ -64,6 +64,17 @@ pub(super) fn unexpected_changes(before: &Inventory, after: &Inventory, expected
     deviations
 }
 
+/// The line of a step that the config may switch off.
+pub(super) fn feature_line(name: &str, enabled: bool, pieces: &[Piece]) -> impl FnOnce(i64) -> String {
+    let line = match (enabled, pieces.is_empty()) {
+        (false, _) => format!("⊘ {name} skipped (disabled in config)"),
+        (true, true) => format!("✓ {name} already there"),
+        (true, false) => format!("✓ {name} created"),
+    };
+    let has_time = enabled && !pieces.is_empty();
+    move |duration_ms| if has_time { format!("{line} ({duration_ms}ms)") } else { line }
+}
+
 /// Adds what the config turned on to a database at head, in one transaction.
 pub(super) fn add_features(paths: &Paths, options: &MigrateOptions, version: i64) -> Result<OpenOutcome, StoreError> {
     let mut database = Database::open(&paths.database, Mode::ReadWrite)?;

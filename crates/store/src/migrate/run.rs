@@ -6,9 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Gauge;
-use super::change::{run_pieces, run_settings, unexpected_changes, use_write_ahead_log};
+use super::change::{feature_line, run_pieces, run_settings, unexpected_changes, use_write_ahead_log};
 use super::gauge::{check_work, index_work, report};
-use super::plan::Piece;
 use super::{Attempt, Ending, MigrateOptions, MigrationReport, OpenOutcome, Plan, Step, StepReport};
 use crate::backup::{
     BackupInfo, Copy, Found, base_name, created_line, examine, examine_and_count, examine_open, info_of, list,
@@ -459,17 +458,6 @@ impl<'a> Run<'a> {
         (self.observer)(Event::Warning(warning.clone()));
         self.warnings.push(warning);
     }
-}
-
-/// The line of a step that the config may switch off.
-fn feature_line(name: &str, enabled: bool, pieces: &[Piece]) -> impl FnOnce(i64) -> String {
-    let line = match (enabled, pieces.is_empty()) {
-        (false, _) => format!("⊘ {name} skipped (disabled in config)"),
-        (true, true) => format!("✓ {name} already there"),
-        (true, false) => format!("✓ {name} created"),
-    };
-    let has_time = enabled && !pieces.is_empty();
-    move |duration_ms| if has_time { format!("{line} ({duration_ms}ms)") } else { line }
 }
 
 /// Takes SQLite's write lock, waiting a few seconds for whoever has it.

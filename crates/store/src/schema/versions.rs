@@ -127,7 +127,7 @@ pub(crate) fn expected_of(version: i64, features: Features) -> Result<Inventory,
 
 /// What the features alone must bring.
 pub(crate) fn expected_of_features(features: Features) -> Result<Inventory, StoreError> {
-    let (analytics, unrealized) = feature_inventories()?;
+    let Head { analytics, unrealized, .. } = head_and_features()?;
     let mut expected = Inventory::default();
     if features.analytics_indexes {
         expected.add(analytics);
@@ -141,30 +141,34 @@ pub(crate) fn expected_of_features(features: Features) -> Result<Inventory, Stor
 /// What a version holds, features left out; of a version that is not known yet, what head holds.
 fn inventory_of(version: i64) -> Result<&'static Inventory, StoreError> {
     static CACHES: [OnceLock<Inventory>; VERSIONS.len()] = [const { OnceLock::new() }; VERSIONS.len()];
-    let place = VERSIONS.iter().position(|known| known.number == version).unwrap_or(VERSIONS.len() - 1);
-    cached(&CACHES[place], &[VERSIONS[place].schema], &[])
-}
-
-fn feature_inventories() -> Result<(&'static Inventory, &'static Inventory), StoreError> {
-    static ANALYTICS: OnceLock<Inventory> = OnceLock::new();
-    static UNREALIZED: OnceLock<Inventory> = OnceLock::new();
-    let head = VERSIONS[VERSIONS.len() - 1].schema;
-    Ok((
-        cached(&ANALYTICS, &[head, ANALYTICS_INDEXES.up], &[head])?,
-        cached(&UNREALIZED, &[head, DAILY_UNREALIZED_PNL.up], &[head])?,
-    ))
-}
-
-/// The inventory that `scripts` leave behind, less what `without` leaves behind.
-fn cached(
-    cache: &'static OnceLock<Inventory>,
-    scripts: &[&str],
-    without: &[&str],
-) -> Result<&'static Inventory, StoreError> {
-    if let Some(found) = cache.get() {
+    let head = VERSIONS.len() - 1;
+    let place = VERSIONS.iter().position(|known| known.number == version).unwrap_or(head);
+    if place == head {
+        return Ok(&head_and_features()?.head);
+    }
+    if let Some(found) = CACHES[place].get() {
         return Ok(found);
     }
-    let mut made = Inventory::of_scripts(scripts)?;
-    made.remove(&Inventory::of_scripts(without)?);
-    Ok(cache.get_or_init(|| made))
+    let made = Inventory::of_scripts(&[VERSIONS[place].schema])?;
+    Ok(CACHES[place].get_or_init(|| made))
+}
+
+/// What head holds, and what each feature adds to it.
+struct Head {
+    head: Inventory,
+    analytics: Inventory,
+    unrealized: Inventory,
+}
+
+/// Made in one go: every start needs all three, and each database in memory costs a start a millisecond.
+fn head_and_features() -> Result<&'static Head, StoreError> {
+    static CACHE: OnceLock<Head> = OnceLock::new();
+    if let Some(found) = CACHE.get() {
+        return Ok(found);
+    }
+    let scripts = [VERSIONS[VERSIONS.len() - 1].schema, ANALYTICS_INDEXES.up, DAILY_UNREALIZED_PNL.up];
+    let [head, mut analytics, mut unrealized] = Inventory::after_each(scripts)?;
+    unrealized.remove(&analytics);
+    analytics.remove(&head);
+    Ok(CACHE.get_or_init(|| Head { head, analytics, unrealized }))
 }
