@@ -49,6 +49,11 @@ impl Exit {
     /// The command worked, and its answer is that there are deviations; it has already named them.
     pub const DEVIATIONS: Self = Self(FailureKind::Deviations.exit_code());
 
+    /// The command worked through several things, and this is the worst that happened; it has already told of each.
+    pub const fn worst(kind: FailureKind) -> Self {
+        Self(kind.exit_code())
+    }
+
     /// The exit code.
     pub const fn code(self) -> u8 {
         self.0

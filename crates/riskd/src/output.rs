@@ -138,6 +138,13 @@ impl Output {
         }
     }
 
+    /// `… …` on standard error: what long work is at. Left out with `--quiet` and `--json`.
+    pub fn note(&self, text: impl Display) {
+        if !self.style.quiet && !self.style.json {
+            lock(&self.error).write_line(&mark("…", DIM, self.style.error_colour, &text));
+        }
+    }
+
     /// The answer as one JSON document on one line. Written only with `--json`.
     pub fn json(&self, answer: &impl Serialize) {
         if self.style.json {

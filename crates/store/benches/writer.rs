@@ -2,10 +2,13 @@
 //!
 //! A burst of batches, each an enforcement with its lockout and a changed position, is submitted at once; measured is
 //! the time until the last is durable (throughput), and from submitting one alone until it is (latency).
-#![allow(clippy::unwrap_used, missing_docs)]
+//!
+//! Before that, v2 is measured against v1 in turns, so that a busy machine slows both alike; the medians are printed.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
+use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
@@ -14,14 +17,15 @@ use riskd_core::model::*;
 use riskd_store::{Clock, Writer, WriterOptions};
 use rusqlite::Connection;
 
-const SCRIPTS: [&str; 2] =
+const V1: [&str; 1] = [include_str!("../migrations/v1/schema.sql")];
+const V2: [&str; 2] =
     [include_str!("../migrations/v2/schema.sql"), include_str!("../migrations/features/analytics_indexes/up.sql")];
 const BURST: i64 = 256;
 
-fn database(folder: &Path, name: &str) -> PathBuf {
+fn database(folder: &Path, name: &str, scripts: &[&str]) -> PathBuf {
     let path = folder.join(name);
     let connection = Connection::open(&path).unwrap();
-    for script in SCRIPTS {
+    for script in scripts {
         connection.execute_batch(script).unwrap();
     }
     path
@@ -85,12 +89,43 @@ fn burst(writer: &Writer, next_id: &mut i64, batches: i64) {
     }
 }
 
+/// Median times of a burst and of one batch alone, under both schemas.
+fn v1_against_v2(_: &mut Criterion) {
+    const ROUNDS: usize = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str, scripts: &[&str]| {
+        let options = WriterOptions { group_size: 256, ..WriterOptions::new(Clock::fixed(at())) };
+        Writer::open(&database(folder.path(), name, scripts), options).unwrap()
+    };
+    let mut both = [(open("v1.db", &V1), 0), (open("v2.db", &V2), 0)];
+    for batches in [1, BURST] {
+        let mut took = [Vec::new(), Vec::new()];
+        for round in 0..ROUNDS {
+            // Who goes first changes too.
+            for place in [round % 2, 1 - round % 2] {
+                let (writer, next_id) = &mut both[place];
+                let began = Instant::now();
+                burst(writer, next_id, batches);
+                took[place].push(began.elapsed());
+            }
+        }
+        let [one, two] = took.map(|mut took| {
+            took.sort_unstable();
+            took[ROUNDS / 2].as_secs_f64() * 1e6
+        });
+        println!(
+            "event to durable, {batches} at once, median of {ROUNDS}: v1 {one:.0} us, v2 {two:.0} us, v2/v1 {:.3}",
+            two / one
+        );
+    }
+}
+
 fn durable(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let mut group = criterion.benchmark_group("event to durable");
     group.sample_size(10);
     for (name, group_size) in [("group commit", 256), ("a transaction each", 1)] {
-        let path = database(folder.path(), &format!("{group_size}.db"));
+        let path = database(folder.path(), &format!("{group_size}.db"), &V2);
         let options = WriterOptions { group_size, ..WriterOptions::new(Clock::fixed(at())) };
         let writer = Writer::open(&path, options).unwrap();
         let mut next_id = 0;
@@ -104,5 +139,5 @@ fn durable(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, durable);
+criterion_group!(benches, v1_against_v2, durable);
 criterion_main!(benches);

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::context::Interrupt;
 use crate::error::StoreError;
+use crate::migrate::Gauge;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,11 @@ pub(crate) enum Mode {
     ReadOnly,
     /// To read a file that nobody writes: no locks, no side files. Only where there is no `-wal`.
     Immutable,
+    /// To read, with SQLite's locks, and without a byte written to any file: a `-shm` that is there is only read.
+    Untouched,
+    /// To read a file whose `-wal` a dead program left without its `-shm`: the log's index is kept in memory, and the log
+    /// stays as it is. Nobody else can have the file meanwhile.
+    PrivateLog,
 }
 
 /// A connection, counted among those of its file for as long as it lives.
@@ -60,9 +66,14 @@ impl Database {
             Mode::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Mode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             Mode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Mode::Immutable => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
+            Mode::PrivateLog => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Mode::Immutable | Mode::Untouched => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
         };
-        let name = if mode == Mode::Immutable { immutable_uri(path) } else { path.to_owned() };
+        let name = match mode {
+            Mode::Immutable => uri(path, "immutable=1"),
+            Mode::Untouched => uri(path, "readonly_shm=1"),
+            Mode::ReadWrite | Mode::Create | Mode::ReadOnly | Mode::PrivateLog => path.to_owned(),
+        };
         let failed = || StoreError::sqlite(format!("open {}", path.display()));
         let mut counts = open_files();
         let connection =
@@ -71,15 +82,32 @@ impl Database {
         drop(counts);
         let database = Self { connection, _mark: mark };
         database.busy_timeout(std::time::Duration::from_millis(250)).map_err(failed())?;
+        if mode == Mode::PrivateLog {
+            database.keep_log_as_it_is().map_err(failed())?;
+        }
         Ok(database)
+    }
+
+    fn keep_log_as_it_is(&self) -> rusqlite::Result<()> {
+        self.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        self.execute_batch("PRAGMA query_only = ON; PRAGMA locking_mode = EXCLUSIVE;")
     }
 
     /// Makes whatever runs on the connection stop soon after `interrupt` is set.
     pub(crate) fn stop_on(&mut self, interrupt: &Interrupt) -> Result<(), StoreError> {
+        self.stop_on_and_count(interrupt, &Gauge::default())
+    }
+
+    /// As [`Self::stop_on`], and the gauge counts what runs.
+    pub(crate) fn stop_on_and_count(&mut self, interrupt: &Interrupt, gauge: &Gauge) -> Result<(), StoreError> {
         const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 20_000;
-        let interrupt = interrupt.clone();
+        let (interrupt, gauge) = (interrupt.clone(), gauge.clone());
+        let look = move || {
+            gauge.count(INSTRUCTIONS_BETWEEN_LOOKS.unsigned_abs().into());
+            interrupt.is_set()
+        };
         self.connection
-            .progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(move || interrupt.is_set()))
+            .progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(look))
             .map_err(StoreError::sqlite("watch for an interrupt"))
     }
 
@@ -170,8 +198,8 @@ impl Drop for OpenMark {
     }
 }
 
-/// A URI that means exactly this file, whatever letters its name has, and says that nobody writes it.
-fn immutable_uri(path: &Path) -> PathBuf {
+/// A URI that means exactly this file, whatever letters its name has, for reading in this way.
+fn uri(path: &Path, way: &str) -> PathBuf {
     let mut uri = String::from("file://");
     for &byte in path.as_os_str().as_bytes() {
         match byte {
@@ -179,6 +207,7 @@ fn immutable_uri(path: &Path) -> PathBuf {
             _ => uri.push_str(&format!("%{byte:02x}")),
         }
     }
-    uri.push_str("?mode=ro&immutable=1");
+    uri.push_str("?mode=ro&");
+    uri.push_str(way);
     PathBuf::from(uri)
 }

@@ -3,8 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
+use crate::context::Interrupt;
 use crate::error::StoreError;
 use crate::location::folder_of;
 use crate::migrate::Faults;
@@ -23,6 +26,54 @@ pub(crate) fn make_private_file(path: &Path) -> Result<File, StoreError> {
 /// Makes what was written to a file last. The file must not be open in SQLite here.
 pub(crate) fn sync_file(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))
+}
+
+/// Makes a file last while it is still being written, on a thread of its own. The file must not be one whose locks matter:
+/// closing it here drops them.
+#[derive(Debug)]
+pub(crate) struct Syncing {
+    path: PathBuf,
+    go_on: SyncSender<()>,
+    done: Receiver<std::io::Result<()>>,
+}
+
+impl Syncing {
+    /// Begins to watch over the file.
+    pub(crate) fn start(path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(StoreError::io("open", path))?;
+        let ((go_on, going), (told, done)) = (sync_channel(1), sync_channel(1));
+        let work = move || {
+            // A failure is told once by the kernel, so the first one is kept.
+            let so_far = going.iter().try_for_each(|()| file.sync_data());
+            let _nobody_waits = told.send(so_far.and_then(|()| file.sync_all()));
+        };
+        let thread = std::thread::Builder::new().name("sync".into()).spawn(work);
+        thread.map_err(StoreError::io("start a thread for", path))?;
+        Ok(Self { path: path.to_owned(), go_on, done })
+    }
+
+    /// Makes what was written so far last, unless that is being done anyway.
+    pub(crate) fn go_on(&self) {
+        let _busy_or_failed = self.go_on.try_send(());
+    }
+
+    /// Waits until all that was written will last. An interrupt ends the waiting, not the syncing.
+    pub(crate) fn finish(self, interrupt: &Interrupt) -> Result<(), StoreError> {
+        const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+        let Self { path, go_on, done } = self;
+        drop(go_on);
+        loop {
+            interrupt.check()?;
+            match done.recv_timeout(BETWEEN_LOOKS) {
+                Ok(synced) => return synced.map_err(StoreError::io("sync", &path)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    let stopped = std::io::Error::other("the thread that syncs ended early");
+                    return Err(StoreError::io("sync", &path)(stopped));
+                }
+            }
+        }
+    }
 }
 
 /// Makes the names in a folder last.
@@ -82,7 +133,8 @@ pub(crate) fn check_space(needs: &[Need<'_>], faults: &Faults) -> Result<(), Sto
     Ok(())
 }
 
-fn free_bytes(path: &Path) -> Result<u64, StoreError> {
+/// What is free to this user on the file system of `path`.
+pub(crate) fn free_bytes(path: &Path) -> Result<u64, StoreError> {
     let found =
         rustix::fs::statvfs(path).map_err(|error| StoreError::io("ask for the free space of", path)(error.into()))?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))

@@ -10,15 +10,19 @@ mod backup;
 mod connection;
 mod content;
 mod context;
+mod doctor;
 mod error;
 mod file_lock;
 mod files;
+mod index_proof;
 mod location;
 mod migrate;
 mod open;
+mod plan;
 mod restore;
 mod sample;
 mod schema;
+mod space;
 mod status;
 mod verify;
 
@@ -30,6 +34,7 @@ pub mod writer;
 
 pub use backup::{BackupInfo, BackupOptions, BackupRetention, backup, list_backups};
 pub use context::{Clock, Event, Interrupt, Observer, nobody};
+pub use doctor::{DoctorOptions, DoctorReport, Finding, FindingCode, Mended, TimeColumn, TimeForm, diagnose, mend};
 pub use error::{EngineError, EngineErrorKind, FailedMigration, StoreError};
 pub use location::Location;
 pub use migrate::{
@@ -37,6 +42,9 @@ pub use migrate::{
     Trigger, migrate, open,
 };
 pub use open::DatabaseKind;
+pub use plan::{
+    MigrationPlan, PlanOptions, PlannedStep, Probe, RowsRead, SpaceForecast, SpacePart, SpacePurpose, plan,
+};
 pub use restore::{RestoreOptions, RestoreReport, restore, rollback};
 pub use sample::{V1Sample, create_v1_sample};
 pub use schema::{Features, HEAD_VERSION, VersionRow};

@@ -71,11 +71,28 @@ pub(crate) struct Seen {
 ///
 /// When the file cannot be read, or somebody is in the middle of a commit for too long.
 pub(crate) fn look(path: &Path) -> Result<Looked, StoreError> {
+    look_by(path, &|mode| mode)
+}
+
+/// As [`look`], and no byte of any file is written, be it of a `-shm`.
+pub(crate) fn look_untouched(path: &Path) -> Result<Looked, StoreError> {
+    look_by(path, &|mode| match mode {
+        Mode::ReadOnly if !with_suffix(path, "-shm").exists() && is_filled(&with_suffix(path, "-wal")) => {
+            Mode::PrivateLog
+        }
+        Mode::ReadOnly if is_without_log(path) => Mode::Immutable,
+        Mode::ReadOnly => Mode::Untouched,
+        other => other,
+    })
+}
+
+/// Looks, with the usual way of opening replaced by what `choose` makes of it.
+fn look_by(path: &Path, choose: &dyn Fn(Mode) -> Mode) -> Result<Looked, StoreError> {
     const TRIES: u32 = 5;
     let mut tries = 0;
     loop {
         let before = FileMark::of(path);
-        let looked = look_once(path)?;
+        let looked = look_once(path, choose)?;
         // A file looked at without locks must not have changed meanwhile.
         tries += 1;
         if tries >= TRIES || before == FileMark::of(path) || !matches!(&looked, (_, true)) {
@@ -139,7 +156,7 @@ pub(crate) fn classify(inventory: &Inventory, versions: &VersionTable) -> Result
 }
 
 /// Looks once; says whether it did so without SQLite's locks.
-fn look_once(path: &Path) -> Result<(Looked, bool), StoreError> {
+fn look_once(path: &Path, choose: &dyn Fn(Mode) -> Mode) -> Result<(Looked, bool), StoreError> {
     let without = |kind| Ok((Looked { kind, seen: None }, false));
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
@@ -159,6 +176,7 @@ fn look_once(path: &Path) -> Result<(Looked, bool), StoreError> {
             Err(kind) => return without(kind),
         },
     };
+    let mode = choose(mode);
     let looked = match see(path, mode) {
         Ok(seen) => Looked { kind: classify(&seen.inventory, &seen.versions)?, seen: Some(seen) },
         Err(error) => Looked { kind: kind_of_failure(path, error)?, seen: None },
@@ -264,6 +282,18 @@ fn what_else(start: &[u8], length: u64) -> &'static str {
     } else {
         "it is not a SQLite database"
     }
+}
+
+/// Whether the file is in write-ahead mode and no log of it holds anything: then SQLite would only make empty side files.
+/// Whoever has such a file open has both of them.
+fn is_without_log(path: &Path) -> bool {
+    let is_there = |suffix: &str| with_suffix(path, suffix).exists();
+    let has_reader = is_there("-wal") && is_there("-shm");
+    let is_wal = match read_start(path, 20) {
+        Ok(FileStart::Bytes { start, .. }) => start.get(18) == Some(&2) || start.get(19) == Some(&2),
+        Ok(FileStart::OpenHere) | Err(_) => false,
+    };
+    is_wal && !has_reader && !is_filled(&with_suffix(path, "-wal")) && !is_filled(&with_suffix(path, "-journal"))
 }
 
 pub(crate) fn is_filled(path: &Path) -> bool {

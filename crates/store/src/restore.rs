@@ -300,7 +300,7 @@ fn check_restored(paths: &Paths, version: i64) -> Result<(), StoreError> {
 }
 
 /// An error when any process, this one included, has the file open.
-fn refuse_if_open(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn refuse_if_open(path: &Path) -> Result<(), StoreError> {
     // A process that is just being started has its parent's files open for a moment.
     const TRIES: u32 = 20;
     const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(10);
@@ -331,7 +331,7 @@ fn is_locked(path: &Path) -> bool {
 }
 
 /// Another process that has the file open, locked or not, as far as this user may see.
-fn process_that_has(path: &Path) -> Option<u32> {
+pub(crate) fn process_that_has(path: &Path) -> Option<u32> {
     let file = path.metadata().ok()?;
     let is_it = |found: &std::fs::Metadata| (found.dev(), found.ino()) == (file.dev(), file.ino());
     let processes = std::fs::read_dir("/proc").ok()?.flatten();

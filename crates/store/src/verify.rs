@@ -107,7 +107,7 @@ fn report_of(
     if version != HEAD_VERSION {
         deviations.push(format!("the schema version is {version}, expected {HEAD_VERSION}"));
     }
-    deviations.extend(definition_deviations(&seen.inventory, version, features)?);
+    deviations.extend(definition_drift(&seen.inventory, version, features)?.iter().map(ToString::to_string));
     if version >= 2 {
         deviations.extend(history_deviations(&seen.versions));
     }
@@ -118,20 +118,28 @@ fn report_of(
 }
 
 /// How definitions differ. What belongs to a feature that is off may be missing, but not wrong.
-fn definition_deviations(found: &Inventory, version: i64, features: Features) -> Result<Vec<String>, StoreError> {
-    let required = compare(&expected_of(version, features)?, found);
-    let wrong = compare(&expected_of(version, Features::ALL)?, found).into_iter().filter(|deviation| {
-        let is_missing = matches!(
-            deviation,
-            Deviation::MissingIndex { .. } | Deviation::MissingTable { .. } | Deviation::MissingColumn { .. }
-        );
-        !is_missing && !required.contains(deviation)
-    });
-    Ok(required.iter().map(ToString::to_string).chain(wrong.map(|deviation| deviation.to_string())).collect())
+pub(crate) fn definition_drift(
+    found: &Inventory,
+    version: i64,
+    features: Features,
+) -> Result<Vec<Deviation>, StoreError> {
+    let mut required = compare(&expected_of(version, features)?, found);
+    let wrong: Vec<Deviation> = compare(&expected_of(version, Features::ALL)?, found)
+        .into_iter()
+        .filter(|deviation| {
+            let is_missing = matches!(
+                deviation,
+                Deviation::MissingIndex { .. } | Deviation::MissingTable { .. } | Deviation::MissingColumn { .. }
+            );
+            !is_missing && !required.contains(deviation)
+        })
+        .collect();
+    required.extend(wrong);
+    Ok(required)
 }
 
 /// What is wrong with the rows of `schema_version`.
-fn history_deviations(versions: &VersionTable) -> Vec<String> {
+pub(crate) fn history_deviations(versions: &VersionTable) -> Vec<String> {
     let mut deviations = Vec::new();
     for version in VERSIONS {
         let place = format!("row {} of schema_version", version.number);

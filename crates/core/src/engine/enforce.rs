@@ -3,14 +3,17 @@
 use super::action::{Notice, Write};
 use super::config::AccountConfig;
 use super::desk::{Context, Desk};
-use super::outbox::Enforcement;
+use super::outbox::{Enforcement, is_market_order_on_its_way};
 use crate::model::{
-    EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus, Lockout, LockoutDraft, RuleId, Timestamp,
+    EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus, Lockout, LockoutDraft, RuleId,
+    Timestamp, time_after_ms,
 };
 use crate::rules::{Breach, Goal, LockTerm, Trigger, Verdict};
 
 /// Stands in the reason of every enforcement that only holds a lockout: something appeared in a locked account.
 pub const WHILE_LOCKED_BY: &str = "while locked by";
+/// Wait before a market order in a locked account is looked at, in milliseconds.
+const LOOK_AT_MARKET_ORDER_MS: i64 = 1_000;
 
 impl Desk {
     /// Asks every rule that watches one of the triggers, in order of precedence, and begins what its breach demands.
@@ -47,14 +50,23 @@ impl Desk {
     }
 
     /// While the account is locked, nothing may stay: begins to clear away whatever has appeared.
+    ///
+    /// A market order is left to become a position, which is then closed; one that hangs is cancelled.
     pub(super) fn hold_lockout(&mut self, context: &mut Context<'_>) {
         let goal = Goal::Flat { cancel_orders: true };
         let Some(lockout) = self.state.locks.lockout().filter(|_| self.heard_from_the_broker) else {
             return;
         };
         let book = &self.state.book;
-        let clean = book.has_no_positions() && book.has_no_orders();
-        if clean || self.outbox.enforcements.iter().any(|pending| pending.goal == goal) {
+        let resting = book.orders().find(|order| !is_market_order_on_its_way(order, context.at));
+        if book.has_no_positions() && resting.is_none() {
+            if !book.has_no_orders() {
+                // Most are ours, told of after a look had shown their end: the next look shows it again.
+                self.reconciliation.glance_by(time_after_ms(context.at, LOOK_AT_MARKET_ORDER_MS));
+            }
+            return;
+        }
+        if self.outbox.enforcements.iter().any(|pending| pending.goal == goal) {
             return;
         }
         let until = lockout.locked_until.map_or_else(|| "without end".to_owned(), |until| self.until(context, until));
@@ -63,7 +75,7 @@ impl Desk {
         } else {
             EnforcementAction::CloseAllPositions
         };
-        let found = match (book.positions().next(), book.orders().next()) {
+        let found = match (book.positions().next(), resting) {
             (Some(position), _) => format!("position in {}", position.contract_id),
             (None, Some(order)) => format!("order {} in {}", order.id, order.contract_id),
             (None, None) => return,

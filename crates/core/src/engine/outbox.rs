@@ -94,9 +94,21 @@ impl Outbox {
     }
 
     /// A look asked for at `asked_at` was taken: what had been settled by then may be sent again if it is still needed.
-    pub(super) fn looked(&mut self, asked_at: Timestamp) {
-        self.closing.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
+    /// A close whose order is in the market is not settled: its fill is told of before the position that it closed.
+    pub(super) fn looked(&mut self, asked_at: Timestamp, being_closed: &[ContractId], settles_at: Timestamp) {
+        self.closing.retain(|contract_id, attempt| {
+            if attempt.is_answered() && being_closed.contains(contract_id) {
+                attempt.repeat_after = Some(settles_at);
+            }
+            !attempt.may_be_repeated_after_a_look_at(asked_at)
+        });
         self.cancelling.retain(|_, attempt| !attempt.may_be_repeated_after_a_look_at(asked_at));
+    }
+
+    /// The next moment from which a look may lead to a request being sent again.
+    pub(super) fn next_repeat(&self, at: Timestamp) -> Option<Timestamp> {
+        let attempts = self.closing.values().chain(self.cancelling.values());
+        attempts.filter_map(|attempt| attempt.repeat_after).filter(|repeat_after| *repeat_after > at).min()
     }
 
     /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be

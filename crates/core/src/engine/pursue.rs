@@ -98,7 +98,13 @@ impl Desk {
     }
 
     /// Plans the next look: at once for the first proof, then with longer and longer waits until the goal is shown.
+    ///
+    /// One falls on the first moment at which it may lead to another request: the waits that have grown meanwhile must
+    /// not keep a position open.
     fn plan_look(&mut self, at: Timestamp) {
+        if let Some(repeat_at) = self.outbox.next_repeat(at) {
+            self.reconciliation.glance_by(repeat_at);
+        }
         if self.reconciliation.outstanding.is_some() {
             return;
         }
@@ -150,8 +156,15 @@ impl Desk {
 
     /// After a look: confirms every enforcement whose goal it shows. Says whether there was one.
     pub(super) fn confirm(&mut self, context: &mut Context<'_>, proof: Proof) -> bool {
-        self.outbox.looked(proof.asked_at);
         let at = context.at;
+        let being_closed: Vec<_> = self
+            .state
+            .book
+            .positions()
+            .filter(|position| self.is_being_closed(position, at))
+            .map(|position| position.contract_id.clone())
+            .collect();
+        self.outbox.looked(proof.asked_at, &being_closed, time_after_ms(at, CLOSE_SETTLES_MS));
         let book = &self.state.book;
         let (done, pending): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.outbox.enforcements).into_iter().partition(|pending| {

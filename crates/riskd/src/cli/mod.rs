@@ -44,7 +44,9 @@ commands! {
 }
 
 pub(crate) mod failures;
+mod pace;
 mod state;
+mod supervisor;
 mod words;
 
 /// Watches a futures account at the broker and flattens, cancels and locks it the moment a risk rule is broken.
@@ -123,6 +125,11 @@ pub fn main() -> ExitCode {
     // One TLS implementation for the whole process. It is only ever refused when one is there already.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     ExitCode::from(run(std::env::args_os().collect()))
+}
+
+/// Everything that may stand on the command line, for tests of documents and for completions.
+pub fn command_line() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program with these arguments, the program's name first, and gives its exit code.

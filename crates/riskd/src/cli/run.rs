@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::cli::Context;
+use crate::cli::supervisor::Supervisor;
 use crate::config::Surroundings as ConfigSurroundings;
 use crate::daemon::{self, AccountSetup, Phase, Setup, Stop, Surroundings};
 use crate::failure::{Exit, Failure, FailureKind};
@@ -67,12 +68,13 @@ async fn watch_accounts(setup: Setup) -> Result<daemon::Summary, Failure> {
     let stop = Stop::new();
     let (phase, phases) = watch::channel(Phase::Opening);
     tokio::spawn(stop_on_signals(stop.clone())?);
-    tokio::spawn(tell_the_supervisor(phases));
+    tokio::spawn(tell_of_readiness(phases));
+    let supervisor = Supervisor::of_this_process();
     let surroundings = Surroundings {
         clock: daemon::steady_clock(),
         stop,
         phase,
-        on_database_event: Arc::new(|event| tracing::debug!(?event, "database")),
+        on_database_event: Arc::new(move |event| supervisor.tell(&event)),
     };
     daemon::run(setup, surroundings).await
 }
@@ -95,9 +97,9 @@ fn stop_on_signals(stop: Stop) -> Result<impl Future<Output = ()>, Failure> {
 }
 
 /// Tells systemd, where there is one, that the daemon is up.
-async fn tell_the_supervisor(mut phases: watch::Receiver<Phase>) {
+async fn tell_of_readiness(mut phases: watch::Receiver<Phase>) {
     let is_watching = phases.wait_for(|phase| *phase == Phase::Watching).await.is_ok();
-    if is_watching && let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+    if is_watching && let Err(error) = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status("Watching")]) {
         warn!(%error, "the supervisor could not be told");
     }
 }

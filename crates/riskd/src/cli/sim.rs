@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 
 use riskd_sim::exchange::ExchangeConfig;
 use riskd_sim::feed::Pace;
 use riskd_sim::{Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Context;
 use crate::demo;
@@ -64,6 +66,8 @@ async fn serve(args: &Args, morning: &demo::Morning, context: &Context) -> Resul
     let config = SimulatorConfig { exchange, ..SimulatorConfig::default() };
     let simulator =
         Simulator::start_on(listener, config).map_err(|error| failed("the simulator could not start", &error))?;
+    // Caught from before anybody is told that it runs: a signal right then must be an order to end, not an accident.
+    let mut interrupted = pin!(interrupted()?);
     context.output.json(&serde_json::json!({
         "api_url": simulator.base_url,
         "user_hub_url": simulator.user_hub_url,
@@ -86,9 +90,22 @@ async fn serve(args: &Args, morning: &demo::Morning, context: &Context) -> Resul
             .map_err(|error| failed("the morning could not be played", &error))?;
         tokio::select! {
             _ = playback.finished() => {}
-            _ = tokio::signal::ctrl_c() => break,
+            () = &mut interrupted => break,
         }
     }
     simulator.shut_down().await.map_err(|error| failed("the simulator did not end", &error))?;
     Ok(Exit::DONE)
+}
+
+/// Resolves at Ctrl-C or SIGTERM, which are caught from now on.
+fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
+    let cannot = |error| Failure::new(FailureKind::Failed, format!("signals cannot be caught: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -1,12 +1,12 @@
 //! Exit codes 0 to 7, each with the file left alone.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::Command;
 
 use jiff::Timestamp;
 use riskd_store::{Clock, Location, MigrateOptions, nobody};
 
-use super::support::{Ground, Ran};
+use super::support::{Ground, Ran, lock_holder};
 
 /// Runs a command that must end with this code, twice: in words and in JSON. The database must stay as it is.
 fn ends_with(ground: &Ground, code: i32, arguments: &[&str], says: &str) {
@@ -24,23 +24,6 @@ fn ends_with(ground: &Ground, code: i32, arguments: &[&str], says: &str) {
         assert!(ran.error.starts_with("✗ ") && ran.error.contains("\n  Next: "), "{}", ran.error);
     }
     assert_eq!(std::fs::read(&database).ok(), before, "{arguments:?} changed the file");
-}
-
-/// A process that holds the database's write lock until it is told to let go.
-fn lock_holder(ground: &Ground) -> Child {
-    let script = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
-                  db.execute('BEGIN IMMEDIATE')\nprint('locked', flush=True)\nsys.stdin.read()";
-    let mut child = Command::new("python3")
-        .args(["-c", script])
-        .arg(ground.path("data/state.db"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "locked\n");
-    child
 }
 
 #[test]
@@ -134,7 +117,7 @@ fn four_is_a_newer_database() {
 #[test]
 fn five_is_in_use() {
     let ground = Ground::v1();
-    let mut holder = lock_holder(&ground);
+    let mut holder = lock_holder(&ground, "data/state.db");
     ends_with(&ground, 5, &["db", "migrate"], "in use");
     holder.stdin.take().unwrap().flush().unwrap();
     assert!(holder.wait().unwrap().success());

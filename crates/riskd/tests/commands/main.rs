@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod exit_codes;
+mod fleet;
 mod follow;
 mod json;
+mod plan_and_doctor;
+mod progress;
 mod support;
 mod terminal;
 mod texts;

@@ -1,8 +1,8 @@
 //! A folder with a database, and the program run in it.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// Rows that a v1 program left: a lock without end, a position, enforcements of long ago.
 pub(crate) const HISTORY: &str = "
@@ -102,6 +102,23 @@ impl Ran {
             error: String::from_utf8(output.stderr.clone()).unwrap(),
         }
     }
+}
+
+/// A process that holds a database's write lock until it is told to let go.
+pub(crate) fn lock_holder(ground: &Ground, database: &str) -> Child {
+    let script = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+                  db.execute('BEGIN IMMEDIATE')\nprint('locked', flush=True)\nsys.stdin.read()";
+    let mut child = Command::new("python3")
+        .args(["-c", script])
+        .arg(ground.path(database))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "locked\n");
+    child
 }
 
 /// Takes out what changes from run to run; runs of spaces become two, as columns move with what is in them.

@@ -118,7 +118,7 @@ fn rows_that_cannot_be_read_are_warned_of() {
 #[test]
 fn every_help_documents_the_exit_codes() {
     let ground = Ground::empty();
-    for command in ["status", "migrate", "verify", "backup", "backups", "restore", "rollback"] {
+    for command in ["status", "plan", "migrate", "verify", "doctor", "backup", "backups", "restore", "rollback"] {
         let help = ground.run(&["db", command, "--help"]);
         assert_eq!(help.code, 0);
         for code in 0..=7 {

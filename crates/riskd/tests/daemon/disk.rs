@@ -41,8 +41,10 @@ async fn a_disk_that_takes_nothing_delays_the_record_and_not_the_protection() {
     within(ground.controls().until_flat(TRADER)).await;
     drop(holder);
     ground.until_locked(TRADER, "RULE-003").await;
-    let rows = [confirmed("RULE-003", "CLOSE_ALL_AND_LOCKOUT"), confirmed("RULE-003", "CANCEL_ORDERS")];
-    ground.until_log(TRADER, json!(rows)).await;
+    // The second visit has a row of its own, unless it came before the first enforcement was confirmed.
+    let first = "SELECT rule_id, action, success, execution_time_ms IS NOT NULL FROM enforcement_log WHERE id = 1";
+    ground.until_rows(first, json!([["RULE-003", "CLOSE_ALL_AND_LOCKOUT", 1, 1]])).await;
+    ground.until_rows("SELECT COUNT(*) FROM enforcement_log WHERE success = 0", json!([[0]])).await;
     let trades = ground.controls().trades(TRADER).len();
     ground.until_rows("SELECT COUNT(*) FROM trade_history", json!([[trades]])).await;
     ground.until_rows("SELECT COUNT(*) FROM positions", json!([[0]])).await;

@@ -21,8 +21,7 @@ async fn who_comes_back_while_locked_is_closed_and_the_neighbour_is_left_alone()
 
     ground.buy(TRADER, &es(), 1);
     within(ground.controls().until_flat(TRADER)).await;
-    // The exchange tells of the order first: that is what the row is about; it counts the position, too.
-    let entered = confirmed("RULE-003", "CANCEL_ORDERS");
+    let entered = confirmed("RULE-003", "CLOSE_ALL_POSITIONS");
     ground.until_log(TRADER, json!([breach, entered])).await;
     let counts = "SELECT json_extract(details, '$.positions_closed'), reason LIKE '%while locked by RULE-003%'
         FROM enforcement_log WHERE id = 2";
@@ -30,7 +29,7 @@ async fn who_comes_back_while_locked_is_closed_and_the_neighbour_is_left_alone()
 
     let order = ground.rest_order(TRADER);
     ground.until_flat(TRADER).await;
-    ground.until_log(TRADER, json!([breach, entered, entered])).await;
+    ground.until_log(TRADER, json!([breach, entered, confirmed("RULE-003", "CANCEL_ORDERS")])).await;
     let status = ground.controls().exchange(|books| books.order(order).unwrap().status);
     assert_eq!(status, OrderStatus::Cancelled);
     ground

@@ -48,6 +48,18 @@ pub(crate) fn within<T>(work: impl Future<Output = T>) -> impl Future<Output = T
     }
 }
 
+/// Plays cases side by side, as most of their time is waiting; names those that fail.
+pub(crate) async fn side_by_side<W: Future<Output = ()> + Send + 'static>(cases: Vec<(&'static str, W)>) {
+    let tasks: Vec<_> = cases.into_iter().map(|(name, case)| (name, tokio::spawn(case))).collect();
+    let mut failed = Vec::new();
+    for (name, task) in tasks {
+        if task.await.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "these failed: {failed:?}");
+}
+
 /// A clock that runs with the machine's, set forward on request.
 #[derive(Clone, Default)]
 pub(crate) struct TestClock(Arc<AtomicI64>);
@@ -84,6 +96,11 @@ impl Ground {
 
     pub(crate) async fn with_exchange(rules: &str, accounts: &[AccountId], exchange: ExchangeConfig) -> Self {
         let _already_there = rustls::crypto::ring::default_provider().install_default();
+        if let Ok(filter) = std::env::var("RISKD_LOG") {
+            // To see what a daemon in this process says: RISKD_LOG=info cargo test … -- --nocapture
+            let log = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer();
+            let _already_there = log.try_init();
+        }
         let clock = TestClock::default();
         let records = accounts.iter().map(|account| AccountRecord::new(account.0, &format!("SIM-{account}"))).collect();
         let of_the_server = clock.clone();

@@ -9,9 +9,9 @@ use crate::connection::{Database, Mode};
 use crate::content::{Contents, contents, differences, digest, integrity_findings};
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::StoreError;
-use crate::files::{make_private_file, sync_file, sync_folder};
+use crate::files::{Syncing, make_private_file, sync_folder};
 use crate::location::{Paths, folder_of};
-use crate::migrate::Step;
+use crate::migrate::{Gauge, Step};
 use crate::schema::{Inventory, VersionTable};
 
 /// A copy that is not proved yet. It goes away unless it is published.
@@ -51,8 +51,9 @@ impl Copy {
         };
         // From here on the copy is removed on every way out.
         let copy = Self { partial };
-        copy_pages(source, &copy.partial, step, interrupt, observer)?;
-        sync_file(&copy.partial)?;
+        let syncing = Syncing::start(&copy.partial)?;
+        copy_pages(source, &copy.partial, &syncing, step, interrupt, observer)?;
+        syncing.finish(interrupt)?;
         Ok(copy)
     }
 
@@ -102,6 +103,13 @@ pub(crate) fn examine(path: &Path, interrupt: &Interrupt, progress: &dyn Fn(u64)
     examine_open(&database, progress)
 }
 
+/// As [`examine`], and the gauge counts what runs.
+pub(crate) fn examine_and_count(path: &Path, interrupt: &Interrupt, gauge: &Gauge) -> Result<Found, StoreError> {
+    let mut database = Database::open(path, Mode::Immutable)?;
+    database.stop_on_and_count(interrupt, gauge)?;
+    examine_open(&database, &|_| ())
+}
+
 /// Reads what `database` sees through: integrity, definitions, every row.
 pub(crate) fn examine_open(database: &Database, progress: &dyn Fn(u64)) -> Result<Found, StoreError> {
     let integrity = integrity_findings(database)?;
@@ -147,23 +155,30 @@ pub(crate) fn write_down(paths: &Paths, path: &Path, found: &Found, verified_at:
 fn copy_pages(
     source: &Database,
     target: &Path,
+    syncing: &Syncing,
     step: Step,
     interrupt: &Interrupt,
     observer: Observer<'_>,
 ) -> Result<(), StoreError> {
     // Large enough to cost nothing, small enough to stop within a moment.
     const PAGES_AT_ONCE: i32 = 2_048;
+    // So that the disk works while pages are copied, and little is left to wait for at the end.
+    const STEPS_BETWEEN_SYNCS: u32 = 8;
     let action = || StoreError::sqlite("copy the database");
     let mut copy = Database::open(target, Mode::ReadWrite)?;
     // Nobody reads the copy before it is synced and proved, so it needs no journal of its own.
     copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;").map_err(action())?;
     let backup = Backup::new(source, &mut copy).map_err(action())?;
-    let mut refusals = 0;
+    let (mut refusals, mut steps) = (0, 0);
     loop {
         interrupt.check()?;
         match backup.step(PAGES_AT_ONCE).map_err(action())? {
             StepResult::Done => return Ok(()),
             StepResult::More => {
+                steps += 1;
+                if steps % STEPS_BETWEEN_SYNCS == 0 {
+                    syncing.go_on();
+                }
                 let progress = backup.progress();
                 let total = u64::try_from(progress.pagecount).unwrap_or(0);
                 let done = total.saturating_sub(u64::try_from(progress.remaining).unwrap_or(0));

@@ -15,8 +15,10 @@ use crate::migrate::{Faults, Step};
 use crate::open::{DatabaseKind, FileMark, Looked, look, refuse};
 use crate::schema::{Inventory, VersionTable, applied_at};
 
-pub(crate) use copy::{Copy, Found, examine, examine_open, prove, write_down};
-pub(crate) use names::{base_name, list, proof_of, prune, remove_leftovers, stamp};
+pub(crate) use copy::{Copy, Found, examine, examine_and_count, examine_open, prove, write_down};
+pub(crate) use names::{
+    Proof, base_name, dead_leftovers, files_and_proofs, list, proof_of, prune, remove_leftovers, stamp, stamp_time,
+};
 
 /// Which old backups are deleted. The newest verified one and the newest made before a migration always stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -60,8 +60,33 @@ fn parse_name(paths: &Paths, name: &str) -> Option<(Timestamp, u32, bool)> {
         "" => 1,
         more => more.strip_prefix('_')?.parse().ok()?,
     };
-    let at = DateTime::strptime(STAMP_FORMAT, stamp).ok()?;
-    Some((TimeZone::UTC.to_timestamp(at).ok()?, number, before_migration))
+    Some((stamp_time(stamp)?, number, before_migration))
+}
+
+/// The time that names hold as [`stamp`].
+pub(crate) fn stamp_time(stamp: &str) -> Option<Timestamp> {
+    TimeZone::UTC.to_timestamp(DateTime::strptime(STAMP_FORMAT, stamp).ok()?).ok()
+}
+
+/// Every backup of this database by name, with the last proof written down of it, whatever the file is now.
+pub(crate) fn files_and_proofs(paths: &Paths) -> Result<Vec<(PathBuf, Option<Proof>)>, StoreError> {
+    let entries = match std::fs::read_dir(&paths.backups) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::io("read the folder", &paths.backups)(error)),
+    };
+    let proofs = proofs(paths);
+    let mut found: Vec<(PathBuf, Option<Proof>)> = entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .filter_map(|entry| {
+            let name = entry.file_name().to_str()?.to_owned();
+            parse_name(paths, &name)?;
+            Some((entry.path(), proofs.iter().rev().find(|proof| proof.file == name).cloned()))
+        })
+        .collect();
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(found)
 }
 
 /// Every backup of this database, newest first.
@@ -153,18 +178,28 @@ pub(crate) fn partial_path(folder: &Path, base: &str, number: u32) -> PathBuf {
 
 /// Deletes what dead processes left half written in a folder.
 pub(crate) fn remove_leftovers(folder: &Path, stem: &str) -> Result<(), StoreError> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    let prefix = format!(".{stem}_");
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| name.starts_with(&prefix)) else { continue };
-        let Some(name) = name.strip_suffix("-journal").unwrap_or(name).strip_suffix(".partial") else { continue };
-        let Some(pid) = name.rsplit('.').next().and_then(|pid| pid.parse::<i32>().ok()) else { continue };
-        if !is_alive(pid) {
-            std::fs::remove_file(entry.path()).map_err(StoreError::io("delete", &entry.path()))?;
-        }
+    for path in dead_leftovers(folder, stem) {
+        std::fs::remove_file(&path).map_err(StoreError::io("delete", &path))?;
     }
     Ok(())
+}
+
+/// What dead processes left half written in a folder.
+pub(crate) fn dead_leftovers(folder: &Path, stem: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let prefix = format!(".{stem}_");
+    let is_dead = |name: &str| {
+        let partial = name.strip_prefix(&prefix)?;
+        let partial = partial.strip_suffix("-journal").unwrap_or(partial).strip_suffix(".partial")?;
+        partial.rsplit('.').next()?.parse().ok().map(|pid| !is_alive(pid))
+    };
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().and_then(is_dead) == Some(true))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
 }
 
 fn is_alive(pid: i32) -> bool {

@@ -3,6 +3,7 @@
 mod attempts;
 mod change;
 mod failure;
+mod gauge;
 mod plan;
 mod run;
 mod start;
@@ -17,7 +18,9 @@ use crate::file_lock::FileLock;
 use crate::schema::Features;
 
 pub(crate) use attempts::{Attempt, Ending, in_words, write as write_attempt};
-pub(crate) use plan::Plan;
+pub(crate) use gauge::Gauge;
+pub(crate) use plan::{Piece, Plan};
+pub(crate) use run::{begin_immediate, commit};
 pub use start::{migrate, open};
 
 /// A step of a migration, in the order in which they run.

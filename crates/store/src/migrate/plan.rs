@@ -23,12 +23,14 @@ pub(crate) struct Piece {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) core: Vec<Piece>,
+    /// What versions after v2 bring, with their numbers. Part of the core step.
+    pub(crate) later: Vec<(i64, Piece)>,
     pub(crate) analytics: Vec<Piece>,
     pub(crate) unrealized: Vec<Piece>,
 }
 
 impl Plan {
-    /// What brings a v1 file of this inventory to head.
+    /// What brings a file of this inventory from its version to head.
     ///
     /// # Errors
     ///
@@ -39,7 +41,8 @@ impl Plan {
         features: Features,
     ) -> Result<Self, StoreError> {
         // A version table that is there in full has an index to check too.
-        let present = if matches!(versions, VersionTable::Full(_)) { 2 } else { 1 };
+        let found = versions.version();
+        let present = if matches!(versions, VersionTable::Full(_)) { found.max(2) } else { 1 };
         let mut core = index_pieces(&expected_of(present, Features::NONE)?, inventory, true)?;
         let lacks_times =
             inventory.tables.get("enforcement_log").is_some_and(|table| table.column("execution_time_ms").is_none());
@@ -47,9 +50,15 @@ impl Plan {
             let mends = "column execution_time_ms of enforcement_log (was missing)".to_owned();
             core.push(Piece::from_script(ADD_EXECUTION_TIME, Some(mends)));
         }
-        core.push(version_table_piece(inventory, versions)?);
+        if found < 2 {
+            core.push(version_table_piece(inventory, versions)?);
+        }
+        let after = VERSIONS.iter().filter(|version| version.number > found.max(2));
+        let later = after
+            .filter_map(|version| version.script.map(|script| (version.number, Piece::from_script(script, None))))
+            .collect();
         let plan = Self::of_features(inventory, features)?;
-        Ok(Self { core, ..plan })
+        Ok(Self { core, later, ..plan })
     }
 
     /// What the features still need.
@@ -76,19 +85,30 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The pieces in the order in which they run.
-    pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
-        self.core.iter().chain(&self.analytics).chain(&self.unrealized)
+    /// The pieces of the core step, in order.
+    pub(crate) fn core_step(&self) -> impl DoubleEndedIterator<Item = &Piece> {
+        self.core.iter().chain(self.later.iter().map(|(_, piece)| piece))
     }
 
-    /// The SQL that runs, as `schema_version.migration_script` holds it.
-    pub(crate) fn migration_script(&self) -> String {
-        self.pieces().map(|piece| piece.up.as_str()).collect()
+    /// The pieces in the order in which they run.
+    pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
+        self.core_step().chain(&self.analytics).chain(&self.unrealized)
+    }
+
+    /// The SQL that runs for a version, as `schema_version.migration_script` holds it. What belongs to no version, such as
+    /// features and mends, goes with the first of the versions that are gone through.
+    pub(crate) fn migration_script(&self, version: i64, first: i64) -> String {
+        self.pieces_of(version, first).map(|piece| piece.up.as_str()).collect()
     }
 
     /// The SQL that would undo it, as `schema_version.rollback_script` holds it.
-    pub(crate) fn rollback_script(&self) -> String {
-        self.pieces().rev().map(|piece| piece.down.as_str()).collect()
+    pub(crate) fn rollback_script(&self, version: i64, first: i64) -> String {
+        self.pieces_of(version, first).rev().map(|piece| piece.down.as_str()).collect()
+    }
+
+    fn pieces_of(&self, version: i64, first: i64) -> impl DoubleEndedIterator<Item = &Piece> {
+        let of_none = self.core.iter().chain(&self.analytics).chain(&self.unrealized).filter(move |_| version == first);
+        of_none.chain(self.later.iter().filter(move |(number, _)| *number == version).map(|(_, piece)| piece))
     }
 }
 

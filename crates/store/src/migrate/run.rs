@@ -5,24 +5,27 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Gauge;
 use super::change::{run_pieces, run_settings, unexpected_changes, use_write_ahead_log};
+use super::gauge::{check_work, index_work, report};
 use super::plan::Piece;
 use super::{Attempt, Ending, MigrateOptions, MigrationReport, OpenOutcome, Plan, Step, StepReport};
 use crate::backup::{
-    BackupInfo, Copy, Found, base_name, created_line, examine, examine_open, info_of, list, proof_of, prove, prune,
-    size_of_wal, write_down,
+    BackupInfo, Copy, Found, base_name, created_line, examine, examine_and_count, examine_open, info_of, list,
+    proof_of, prove, prune, size_of_wal, write_down,
 };
 use crate::connection::{Database, Mode};
-use crate::content::{Contents, check_readable, contents, differences, digest, integrity_findings};
+use crate::content::{Contents, check_readable, contents, contents_and_integrity, differences, digest};
 use crate::context::{Event, Interrupt, Observer};
 use crate::error::{EngineErrorKind, StoreError};
-use crate::files::{check_space, check_writable, existing_folder, make_folder, sync_folder};
+use crate::files::{Need, check_space, check_writable, existing_folder, make_folder, sync_folder};
 use crate::location::Paths;
 use crate::open::{DatabaseKind, classify, refuse};
 use crate::schema::{
     HEAD_VERSION, Inventory, VERSIONS, VersionRow, VersionTable, applied_at, compare, expected_of, insert_baseline,
     record,
 };
+use crate::space::Needs;
 
 /// Migrates. The caller holds the file lock.
 pub(super) fn migrate_owned(
@@ -47,6 +50,8 @@ pub(super) struct Run<'a> {
     pub(super) step: Step,
     step_started: Timestamp,
     pub(super) database: Option<Database>,
+    /// Counts what runs on the database.
+    gauge: Gauge,
     /// Known once the database is ours and its version is read under SQLite's lock.
     pub(super) from_version: Option<i64>,
     /// Made and not proved yet.
@@ -78,6 +83,7 @@ impl<'a> Run<'a> {
             step: Step::Own,
             step_started: started,
             database: None,
+            gauge: Gauge::default(),
             from_version: None,
             copy: None,
             backup: None,
@@ -115,7 +121,7 @@ impl<'a> Run<'a> {
     fn own(&mut self) -> Result<Option<(Inventory, VersionTable)>, StoreError> {
         let mut database = Database::open(&self.paths.database, Mode::ReadWrite)?;
         run_settings(&database)?;
-        database.stop_on(&self.options.interrupt)?;
+        database.stop_on_and_count(&self.options.interrupt, &self.gauge)?;
         begin_immediate(&database, self.paths, &self.options.interrupt)?;
         let inventory = Inventory::read(&database)?;
         let versions = VersionTable::read(&database, &inventory)?;
@@ -136,19 +142,12 @@ impl<'a> Run<'a> {
 
     /// Whether there is room and permission for all that follows.
     fn preflight(&self) -> Result<(), StoreError> {
-        const SMALLEST_RESERVE_BYTES: u64 = 4 << 20;
         let database = self.database();
         check_readable(database)?;
         let pages: u64 = database.pragma::<i64>("page_count")?.unsigned_abs();
         let bytes = pages * database.pragma::<i64>("page_size")?.unsigned_abs() + size_of_wal(self.paths);
-        // The new indexes hold a part of three tables' columns; journal or log hold what is changed, the sorter as much.
-        let change_bytes = bytes / 2 + SMALLEST_RESERVE_BYTES;
-        let backup_bytes = if self.options.create_backup { bytes + SMALLEST_RESERVE_BYTES } else { 0 };
-        let sorter_folder = std::env::temp_dir();
-        let mut needs = vec![(self.paths.folder(), change_bytes), (existing_folder(&self.paths.backups), backup_bytes)];
-        if sorter_folder.is_dir() {
-            needs.push((&sorter_folder, bytes / 2));
-        }
+        let needs = Needs::of(self.paths, bytes, self.options.create_backup);
+        let needs: Vec<Need<'_>> = needs.list().collect();
         check_space(&needs, &self.options.faults)?;
         check_writable(existing_folder(&self.paths.backups))?;
         make_folder(&self.paths.backups)?;
@@ -207,16 +206,22 @@ impl<'a> Run<'a> {
 
     /// Changes everything on this core while the other reads the witness through; then compares the two.
     fn change_and_prove(&mut self, before: &Inventory, plan: &Plan, witness: Witness) -> Result<(), StoreError> {
-        let (interrupt, observer) = (self.options.interrupt.clone(), self.observer);
+        let interrupt = self.options.interrupt.clone();
+        // What runs here is told of; once that is done, what the other core still has to read.
+        let examiner = Gauge::default();
+        examiner.begin(Step::Verification, check_work(self.database(), before));
+        let gauges = vec![self.gauge.clone(), examiner.clone()];
         let (changed, found) = std::thread::scope(|scope| {
-            let reading = scope.spawn(move || {
-                let progress = |done| observer(Event::Progress { step: Step::Backup, done, total: 0, unit: "rows" });
-                match witness {
-                    Witness::File(path) => examine(&path, &interrupt, &progress),
-                    Witness::Snapshot(reader) => examine_open(&reader, &progress),
+            let _until_done = report(scope, gauges, self.observer);
+            let reading = scope.spawn(move || match witness {
+                Witness::File(path) => examine_and_count(&path, &interrupt, &examiner),
+                Witness::Snapshot(mut reader) => {
+                    reader.stop_on_and_count(&interrupt, &examiner)?;
+                    examine_open(&reader, &|_| ())
                 }
             });
             let changed = self.change(before, plan);
+            self.gauge.end();
             (changed, reading.join().expect("the examiner does not panic"))
         });
         if let Ok(Found { integrity, .. }) = &found
@@ -240,10 +245,12 @@ impl<'a> Run<'a> {
     fn change(&mut self, before: &Inventory, plan: &Plan) -> Result<Contents, StoreError> {
         let change_started = self.options.clock.now();
         self.begin(Step::Core);
-        run_pieces(self.database(), &plan.core)?;
+        self.gauge.begin(Step::Core, index_work(self.database(), before, &plan.core));
+        run_pieces(self.database(), plan.core_step())?;
         self.end_with(|duration_ms| format!("✓ Core migration successful ({duration_ms}ms)"))?;
 
         self.begin(Step::AnalyticsIndexes);
+        self.gauge.begin(Step::AnalyticsIndexes, index_work(self.database(), before, &plan.analytics));
         run_pieces(self.database(), &plan.analytics)?;
         let line = feature_line("Analytics indexes", self.options.features.analytics_indexes, &plan.analytics);
         self.end_with(line)?;
@@ -258,32 +265,35 @@ impl<'a> Run<'a> {
         self.end()?;
 
         self.begin(Step::Verification);
+        self.gauge.begin(Step::Verification, check_work(self.database(), before));
         self.mended = plan.pieces().filter_map(|piece| piece.mends.clone()).collect();
         self.check_definitions(before)?;
-        let after = contents(self.database(), before, &|done| {
-            (self.observer)(Event::Progress { step: Step::Verification, done, total: 0, unit: "rows" });
-        })?;
-        let findings = integrity_findings(self.database())?;
+        let (after, findings) = contents_and_integrity(self.database(), before)?;
         if findings.is_empty() { Ok(after) } else { Err(StoreError::Deviates { deviations: findings }) }
     }
 
     fn record(&self, plan: &Plan, change_started: Timestamp) -> Result<(), StoreError> {
         let clock = &self.options.clock;
         let at = applied_at(clock.now());
-        let version = VERSIONS.last().expect("there are versions");
-        let row = VersionRow {
-            version: HEAD_VERSION,
-            applied_at: at.clone(),
-            description: version.description.into(),
-            migration_script: Some(plan.migration_script()),
-            rollback_script: Some(plan.rollback_script()),
-            execution_time_ms: Some(clock.ms_since(change_started)),
-            success: true,
-            error_message: None,
-        };
         insert_baseline(self.database(), &at, None).map_err(StoreError::sqlite("record the baseline"))?;
-        let changed = record(self.database(), &row).map_err(StoreError::sqlite("record the version"))?;
-        if changed { Ok(()) } else { Err(StoreError::StepFailed(format!("v{HEAD_VERSION} is applied already"))) }
+        let first = self.from_version.unwrap_or(1) + 1;
+        for version in VERSIONS.iter().filter(|version| version.number >= first) {
+            let row = VersionRow {
+                version: version.number,
+                applied_at: at.clone(),
+                description: version.description.into(),
+                migration_script: Some(plan.migration_script(version.number, first)),
+                rollback_script: Some(plan.rollback_script(version.number, first)),
+                execution_time_ms: Some(clock.ms_since(change_started)),
+                success: true,
+                error_message: None,
+            };
+            let changed = record(self.database(), &row).map_err(StoreError::sqlite("record the version"))?;
+            if !changed {
+                return Err(StoreError::StepFailed(format!("v{} is applied already", version.number)));
+            }
+        }
+        Ok(())
     }
 
     /// Definitions against what they must be; the user's own, and the history, against what they were.
@@ -454,7 +464,7 @@ pub(crate) fn begin_immediate(database: &Database, paths: &Paths, interrupt: &In
 }
 
 /// Commits, waiting a few seconds for readers that are in the way.
-pub(super) fn commit(database: &Database, paths: &Paths) -> Result<(), StoreError> {
+pub(crate) fn commit(database: &Database, paths: &Paths) -> Result<(), StoreError> {
     const TRIES: u32 = 20;
     for _ in 0..TRIES {
         match database.execute_batch("COMMIT").map_err(StoreError::sqlite("commit")) {

@@ -8,7 +8,7 @@ use crate::files::{check_writable, make_folder, sync_folder};
 use crate::location::{Location, Paths};
 use crate::migrate::{MigrateOptions, OpenOutcome, OwnedDatabase, Plan, Trigger, attempts, change, run};
 use crate::open::{DatabaseKind, Looked, look, refuse};
-use crate::schema::{Deviation, Features, Inventory, compare, create_fresh, expected_of};
+use crate::schema::{Deviation, Features, HEAD_VERSION, Inventory, compare, create_fresh, expected_of};
 
 /// Brings the database to head, makes a new one where there is none, and keeps owning it.
 ///
@@ -126,7 +126,7 @@ fn recover(paths: &Paths) -> Result<(), StoreError> {
 
 /// A database at head whose tables differ cannot be worked with; one whose indexes differ can, and is warned about.
 fn check_current(inventory: &Inventory, observer: Observer<'_>) -> Result<(), StoreError> {
-    let (indexes, tables): (Vec<_>, Vec<_>) = compare(&expected_of(2, Features::NONE)?, inventory)
+    let (indexes, tables): (Vec<_>, Vec<_>) = compare(&expected_of(HEAD_VERSION, Features::NONE)?, inventory)
         .into_iter()
         .partition(|deviation| matches!(deviation, Deviation::MissingIndex { .. } | Deviation::OtherIndex { .. }));
     if !tables.is_empty() {

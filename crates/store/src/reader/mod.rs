@@ -23,6 +23,7 @@ pub use analytics::{ExecutionTimeOfDay, ExecutionTimesOfRule, UnrealizedHistory}
 pub use enforcements::{EnforcementFilter, Page, PageKey};
 pub use memory::Remembered;
 pub use plans::QueryPlan;
+pub(crate) use plans::plans_of;
 
 use crate::connection::{Database, Mode};
 use crate::error::StoreError;

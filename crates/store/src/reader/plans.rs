@@ -45,21 +45,19 @@ impl Reader {
     ///
     /// The file cannot be read.
     pub fn query_plans(&self) -> Result<Vec<QueryPlan>, StoreError> {
-        self.with_snapshot(|connection| {
-            let mut queries = queries();
-            if !exists(connection, daily_unrealized_pnl::TABLE.name)? {
-                queries.retain(|(_, sql, _)| !sql.contains(daily_unrealized_pnl::TABLE.name));
-            }
-            let plan = |(query, sql, served_by): (_, String, _)| {
-                Ok(QueryPlan { query, served_by, plan: explain(connection, &sql)? })
-            };
-            queries
-                .into_iter()
-                .map(plan)
-                .collect::<rusqlite::Result<_>>()
-                .map_err(StoreError::sqlite("explain the queries"))
-        })
+        self.with_snapshot(plans_of)
     }
+}
+
+/// The plans on what `connection` sees.
+pub(crate) fn plans_of(connection: &Connection) -> Result<Vec<QueryPlan>, StoreError> {
+    let mut queries = queries();
+    if !exists(connection, daily_unrealized_pnl::TABLE.name)? {
+        queries.retain(|(_, sql, _)| !sql.contains(daily_unrealized_pnl::TABLE.name));
+    }
+    let plan =
+        |(query, sql, served_by): (_, String, _)| Ok(QueryPlan { query, served_by, plan: explain(connection, &sql)? });
+    queries.into_iter().map(plan).collect::<rusqlite::Result<_>>().map_err(StoreError::sqlite("explain the queries"))
 }
 
 fn queries() -> Vec<(&'static str, String, &'static [&'static str])> {

@@ -11,8 +11,8 @@ mod versions;
 
 pub(crate) use compare::{Deviation, compare, first_foreign_difference};
 pub(crate) use fresh::create_fresh;
-pub(crate) use inventory::{Column, Inventory, Table, column_list};
-pub(crate) use normalize::quoted;
+pub(crate) use inventory::{Column, Index, Inventory, Table, column_list};
+pub(crate) use normalize::{normalized, quoted};
 pub use record::VersionRow;
 pub(crate) use record::{VersionTable, applied_at, insert_baseline, record};
 pub(crate) use versions::{

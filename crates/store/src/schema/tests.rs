@@ -28,10 +28,16 @@ const RELEASED: [(&str, &str, u128); 10] = [
 
 #[test]
 fn released_scripts_do_not_change() {
-    let changed = RELEASED.iter().filter(|(_, script, hash)| xxh3_128(script.as_bytes()) != *hash);
-    let changed: Vec<String> =
-        changed.map(|(name, script, _)| format!("{name} {:#034x}", xxh3_128(script.as_bytes()))).collect();
-    assert_eq!(changed, Vec::<String>::new(), "released scripts never change: add a version instead");
+    assert_eq!(changed(&RELEASED), Vec::<String>::new(), "released scripts never change: add a version instead");
+    let (name, script, hash) = RELEASED[2];
+    let longer = format!("{script} ");
+    assert_eq!(changed(&[(name, &longer, hash)]).len(), 1, "even a space is a change");
+}
+
+/// The scripts that are not those of their hash, each with the hash that it has.
+fn changed(released: &[(&str, &str, u128)]) -> Vec<String> {
+    let changed = released.iter().filter(|(_, script, hash)| xxh3_128(script.as_bytes()) != *hash);
+    changed.map(|(name, script, _)| format!("{name} {:#034x}", xxh3_128(script.as_bytes()))).collect()
 }
 
 #[test]
@@ -67,7 +73,7 @@ fn no_script_ends_a_transaction_or_looks_away() {
 
 #[test]
 fn versions_have_no_gap_no_duplicate_and_end_at_head() {
-    assert_eq!(first_defect(VERSIONS), None);
+    assert_eq!(first_defect(VERSIONS, HEAD_VERSION), None);
 }
 
 #[test]
@@ -87,11 +93,11 @@ fn a_gap_a_duplicate_and_a_forgotten_head_are_found() {
         (&[], "there is no version"),
     ];
     for (versions, defect) in cases {
-        assert_eq!(first_defect(versions).as_deref(), Some(defect));
+        assert_eq!(first_defect(versions, 2).as_deref(), Some(defect));
     }
 }
 
-fn first_defect(versions: &[Version]) -> Option<String> {
+fn first_defect(versions: &[Version], head: i64) -> Option<String> {
     let (Some(first), Some(last)) = (versions.first(), versions.last()) else {
         return Some("there is no version".into());
     };
@@ -106,8 +112,21 @@ fn first_defect(versions: &[Version]) -> Option<String> {
             return Some(format!("version {} has no script", pair[1].number));
         }
     }
-    let numbers = (last.number, HEAD_VERSION);
-    (numbers.0 != numbers.1).then(|| format!("the last version is {}, head is {}", numbers.0, numbers.1))
+    (last.number != head).then(|| format!("the last version is {}, head is {head}", last.number))
+}
+
+/// A database of each version, as SQL: what users have. The last is made when its version is released.
+#[test]
+fn every_version_has_a_fixture() {
+    assert_eq!(forgotten_fixtures(VERSIONS), Vec::<String>::new());
+    let next = Version { number: 99, description: "some", schema: "", script: None };
+    assert_eq!(forgotten_fixtures(&[next]), ["tests/fixtures/v99.sql"]);
+}
+
+fn forgotten_fixtures(versions: &[Version]) -> Vec<String> {
+    let crate_folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let names = versions.iter().map(|version| format!("tests/fixtures/v{}.sql", version.number));
+    names.filter(|name| !crate_folder.join(name).is_file()).collect()
 }
 
 #[test]

@@ -3,9 +3,12 @@
 
 mod backups;
 mod crashes;
+mod doctor;
+mod doctor_mends;
 mod failures;
 mod features;
 mod forms;
+mod plan;
 mod refusals;
 mod restores;
 mod support;

@@ -90,6 +90,13 @@ impl Fixture {
         }
     }
 
+    /// Makes a new database of every feature in the empty file.
+    pub(crate) fn migrate_or_create(&self) {
+        let options = MigrateOptions { features: ALL_FEATURES, ..options() };
+        let outcome = riskd_store::migrate(&self.location(), &options, &nobody).unwrap();
+        assert!(matches!(outcome, OpenOutcome::Created { .. }), "{outcome:?}");
+    }
+
     pub(crate) fn verify(&self, features: Features) -> VerifyReport {
         riskd_store::verify(&self.location(), features, &Interrupt::new(), &nobody).unwrap()
     }

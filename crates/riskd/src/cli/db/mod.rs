@@ -2,7 +2,11 @@
 
 mod backup;
 mod backups;
+mod doctor;
+mod expand;
+mod fleet;
 mod migrate;
+mod plan;
 mod progress;
 mod restore;
 mod rollback;
@@ -21,7 +25,7 @@ use super::Context;
 use crate::config::DatabaseConfig;
 use crate::failure::{Exit, Failure, FailureKind};
 
-/// Look at, migrate, verify, back up and restore the state database
+/// Look at, plan, migrate, verify, mend, back up and restore the state database
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true, after_help = super::help("riskd db status\nriskd db migrate data/state.db"))]
 pub struct Args {
@@ -32,8 +36,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Status(status::Args),
+    Plan(plan::Args),
     Migrate(migrate::Args),
     Verify(verify::Args),
+    Doctor(doctor::Args),
     Backup(backup::Args),
     Backups(backups::Args),
     Restore(restore::Args),
@@ -44,8 +50,10 @@ enum Command {
 pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     match args.command {
         Command::Status(args) => status::run(&args, context),
+        Command::Plan(args) => plan::run(&args, context),
         Command::Migrate(args) => migrate::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
         Command::Backup(args) => backup::run(args, context),
         Command::Backups(args) => backups::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),

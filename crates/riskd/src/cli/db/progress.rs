@@ -1,21 +1,27 @@
-//! Steps as they happen: a line each, and a bar on a terminal once the work has taken two seconds.
+//! Steps as they happen: a line each, and once the work has taken two seconds a bar on a terminal, a line a step where
+//! there is none. With `--events`, every event as a JSON object on a line of its own.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use riskd_store::{Event, Step};
+use serde::Serialize;
 
+use crate::cli::pace::Pace;
 use crate::cli::words;
 use crate::output::Output;
 
-/// Work that is over sooner needs no bar.
-const QUIET_FOR: Duration = Duration::from_secs(2);
+/// Between two `progress` events of a step.
+const BETWEEN_EVENTS: Duration = Duration::from_millis(200);
 
 /// Tells people of a store's events. May be told from two threads.
 pub(super) struct Progress<'a> {
     output: &'a Output,
+    /// Whether every event is told as JSON, and of which database.
+    events: Option<PathBuf>,
     state: Mutex<State>,
 }
 
@@ -23,24 +29,54 @@ pub(super) struct Progress<'a> {
 struct State {
     /// Lines told so far.
     told: BTreeSet<String>,
-    /// When the whole work began.
-    began: Option<Instant>,
-    /// When the present step began: its rate is reckoned from here.
-    step_began: Option<Instant>,
+    pace: Pace,
     bar: Option<(Step, ProgressBar)>,
+    /// The step that the last line without a bar, and the last `progress` event, were about.
+    noted: Option<Step>,
+    progress_told_at: Option<Instant>,
+}
+
+/// An event as `--events` tells it. `docs/progress.md` describes each.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    database: &'a Path,
+    #[serde(flatten)]
+    told: Told<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+enum Told<'a> {
+    StepStarted { step: Step },
+    StepDone { step: Step, line: &'a str, duration_ms: i64 },
+    Progress { step: Step, done: u64, total: u64, unit: &'a str, per_second: u64, left_ms: Option<u64> },
+    Warning { text: &'a str },
+    Mended { text: &'a str },
+    BackupPruned { path: &'a Path },
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn new(output: &'a Output) -> Self {
-        Self { output, state: Mutex::default() }
+        Self { output, events: None, state: Mutex::default() }
+    }
+
+    /// Tells every event of this database as JSON.
+    pub(super) fn of_events(output: &'a Output, database: &Path) -> Self {
+        Self { output, events: Some(database.to_owned()), state: Mutex::default() }
     }
 
     /// Tells of one event.
     pub(super) fn tell(&self, event: Event) {
+        if let Event::StepStarted(step) = event {
+            self.lock().begin_step(step);
+        }
+        if let Some(database) = &self.events {
+            self.tell_as_json(database, &event);
+            return;
+        }
         match event {
-            Event::StepStarted(_) => self.lock().begin_step(),
             Event::StepDone { line, .. } => self.line(&line),
-            Event::Progress { step, done, total, unit } => self.draw(step, done, total, unit),
+            Event::Progress { step, done, total, unit } => self.show(step, done, total, unit),
             Event::Warning(warning) => {
                 self.above_the_bar(|output| output.warn(&warning));
             }
@@ -64,6 +100,31 @@ impl<'a> Progress<'a> {
         });
     }
 
+    fn tell_as_json(&self, database: &Path, event: &Event) {
+        let told = match event {
+            Event::StepStarted(step) => Told::StepStarted { step: *step },
+            Event::StepDone { step, line, duration_ms } => {
+                Told::StepDone { step: *step, line, duration_ms: *duration_ms }
+            }
+            Event::Progress { step, done, total, unit } => {
+                let now = Instant::now();
+                let mut state = self.lock();
+                let Some(measure) = state.pace.measure(*step, *done, *total, now) else { return };
+                if !state.may_tell_progress(*step, now) {
+                    return;
+                }
+                let left_ms = measure.left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+                let per_second = measure.per_second as u64;
+                Told::Progress { step: *step, done: *done, total: *total, unit, per_second, left_ms }
+            }
+            Event::Warning(text) => Told::Warning { text },
+            Event::Mended(text) => Told::Mended { text },
+            Event::BackupPruned(path) => Told::BackupPruned { path },
+            _ => return,
+        };
+        self.output.json(&Line { database, told });
+    }
+
     fn above_the_bar(&self, say: impl FnOnce(&Output)) {
         match &self.lock().bar {
             Some((_, bar)) => bar.suspend(|| say(self.output)),
@@ -71,18 +132,22 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn draw(&self, step: Step, done: u64, total: u64, unit: &'static str) {
-        if !self.output.style().progress {
-            return;
-        }
+    fn show(&self, step: Step, done: u64, total: u64, unit: &'static str) {
         let mut state = self.lock();
         let now = Instant::now();
-        if now.duration_since(*state.began.get_or_insert(now)) < QUIET_FOR {
+        let Some(measure) = state.pace.measure(step, done, total, now).filter(|_| state.pace.is_long(now)) else {
+            return;
+        };
+        if !self.output.style().progress {
+            if state.noted.replace(step) != Some(step) {
+                let whole = if total == 0 { String::new() } else { format!("{} {unit}, ", HumanCount(total)) };
+                self.output.note(format!("{step}: {whole}{}", measure.words()));
+            }
             return;
         }
         if state.bar.as_ref().is_none_or(|(shown, _)| *shown != step) {
-            let worked_for = now.duration_since(state.step_began.unwrap_or(now));
-            state.bar = Some((step, new_bar(step, total, unit).with_elapsed(worked_for)));
+            let bar = new_bar(step, total, unit).with_elapsed(state.pace.step_took(now));
+            state.bar = Some((step, bar));
         }
         if let Some((_, bar)) = &state.bar {
             bar.set_position(done);
@@ -95,11 +160,19 @@ impl<'a> Progress<'a> {
 }
 
 impl State {
-    fn begin_step(&mut self) {
-        let now = Instant::now();
-        self.began.get_or_insert(now);
-        self.step_began = Some(now);
+    fn begin_step(&mut self, step: Step) {
+        self.pace.begin(step, Instant::now());
         self.clear_bar();
+    }
+
+    /// The first of a step always; then not more than a few a second.
+    fn may_tell_progress(&mut self, step: Step, now: Instant) -> bool {
+        let is_early = self.progress_told_at.is_some_and(|at| now.saturating_duration_since(at) < BETWEEN_EVENTS);
+        if self.noted.replace(step) == Some(step) && is_early {
+            return false;
+        }
+        self.progress_told_at = Some(now);
+        true
     }
 
     fn clear_bar(&mut self) {

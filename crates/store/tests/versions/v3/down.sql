@@ -1,0 +1,2 @@
+DROP INDEX idx_alerts_account_time;
+DROP TABLE alerts;
