@@ -1,7 +1,7 @@
 //! Files and folders: room, permission, and making changes last.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -12,10 +12,20 @@ use crate::error::StoreError;
 use crate::location::folder_of;
 use crate::migrate::Faults;
 
-/// Makes a folder and those above it, for this user only.
+/// Makes a folder and those above it, for this user only, and makes their names last: what is synced in a folder whose
+/// own name is not is lost with it.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), StoreError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder).map_err(StoreError::io("make the folder", folder))
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(folder);
+    make_folder(parent)?;
+    let made = std::fs::DirBuilder::new().mode(0o700).create(folder);
+    match made {
+        // Somebody else may make it at the same moment.
+        Err(error) if !folder.is_dir() => Err(StoreError::io("make the folder", folder)(error)),
+        Ok(()) | Err(_) => sync_folder(parent),
+    }
 }
 
 /// Makes an empty file that only this user may read; it must not exist.
@@ -84,12 +94,25 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
 /// Puts a line behind the file's last, in one write, and makes it last.
 pub(crate) fn append_line(path: &Path, line: &str) -> Result<(), StoreError> {
     let append = || {
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-        file.write_all(format!("{line}\n").as_bytes())?;
+        let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(path)?;
+        // Behind a line that a crash cut off a new one must not be lost with it.
+        let start = if ends_with_a_line(&mut file)? { "" } else { "\n" };
+        file.write_all(format!("{start}{line}\n").as_bytes())?;
         file.sync_all()
     };
     append().map_err(StoreError::io("append to", path))?;
     sync_folder(folder_of(path))
+}
+
+/// Whether the file is empty or its last line is whole.
+fn ends_with_a_line(file: &mut File) -> std::io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// An error unless `path`, a file or folder that exists, may be written.

@@ -165,7 +165,12 @@ fn to_prune(newest_first: &[BackupInfo], retention: BackupRetention, now: Timest
         .filter(|(place, _)| !kept.contains(&Some(*place)))
         .filter(|(place, backup)| {
             let age_ms = riskd_core::model::milliseconds_between(backup.created_at, now);
-            *place >= retention.max_backups || age_ms > oldest_ms
+            // What nobody verified goes first: a program that dies before it has proved its copy, at every start, must
+            // not push out those that are good.
+            let is_better = |(other, it): &(usize, &BackupInfo)| {
+                it.verified && !backup.verified || it.verified == backup.verified && other < place
+            };
+            newest_first.iter().enumerate().filter(is_better).count() >= retention.max_backups || age_ms > oldest_ms
         })
         .map(|(_, backup)| backup.path.clone())
         .collect()

@@ -16,6 +16,10 @@ pub(super) fn run_pieces<'a>(
     pieces: impl IntoIterator<Item = &'a Piece>,
 ) -> Result<(), StoreError> {
     for piece in pieces.into_iter().filter(|piece| !piece.already_done) {
+        // SQLite ends a transaction by itself when the disk fails: what follows would be committed piece by piece.
+        if connection.is_autocommit() {
+            return Err(StoreError::StepFailed("the transaction ended before the change was made".into()));
+        }
         connection.execute_batch(&piece.up).map_err(StoreError::sqlite("change the schema"))?;
         if connection.is_autocommit() {
             return Err(StoreError::StepFailed(format!("a script ended the transaction: {}", piece.up)));

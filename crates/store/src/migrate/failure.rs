@@ -46,6 +46,10 @@ impl Run<'_> {
         begin_immediate(self.database(), self.paths, &Interrupt::new())?;
         let inventory = Inventory::read(self.database())?;
         let kept = self.keep_backup(&inventory);
+        // When the disk fails while the rows are read, SQLite ends the transaction by itself.
+        if self.database().is_autocommit() {
+            begin_immediate(self.database(), self.paths, &Interrupt::new())?;
+        }
         let recorded = self.record_failure(&inventory, version, error);
         let finished = recorded
             .and_then(|()| self.database().execute_batch("COMMIT").map_err(StoreError::sqlite("commit the record")));

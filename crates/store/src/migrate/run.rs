@@ -102,6 +102,7 @@ impl<'a> Run<'a> {
         self.begin(Step::Preflight);
         let plan = Plan::to_head(&before, &versions, self.options.features)?;
         self.versions = versions;
+        self.make_room();
         self.preflight()?;
         self.end()?;
         self.begin(Step::Backup);
@@ -112,9 +113,23 @@ impl<'a> Run<'a> {
         self.options.interrupt.check()?;
         let database = self.database.as_mut().expect("opened by own");
         database.stop_on_nothing()?;
-        commit(database, self.paths)?;
+        if let Err(error) = commit(database, self.paths) {
+            self.is_committed_nevertheless(error)?;
+        }
         self.report_steps();
         Ok(true)
+    }
+
+    /// The disk may fail after the transaction has become part of the file, such as when a lock is given back. Then the
+    /// new version is what every reader sees, and saying that nothing changed would be wrong.
+    fn is_committed_nevertheless(&mut self, error: StoreError) -> Result<(), StoreError> {
+        let database = self.database();
+        let version = || VersionTable::read(database, &Inventory::read(database)?).map(|versions| versions.version());
+        if !database.is_autocommit() || version().ok() != Some(HEAD_VERSION) {
+            return Err(error);
+        }
+        self.warn(format!("the new version is in the file, although the disk reported a failure: {error}"));
+        Ok(())
     }
 
     /// Opens the database, which recovers what a crash left, and takes SQLite's write lock.
@@ -137,6 +152,14 @@ impl<'a> Run<'a> {
                 refuse(&kind, &self.paths.database)?;
                 Err(StoreError::StepFailed("the database was emptied meanwhile".into()))
             }
+        }
+    }
+
+    /// Takes away old backups and what dead attempts left half written: a program that dies at every start, before it
+    /// comes to tidying up, must not fill the disk.
+    fn make_room(&mut self) {
+        if let Err(error) = prune(self.paths, self.options.retention, self.started, self.observer) {
+            self.warn(error.to_string());
         }
     }
 
