@@ -137,8 +137,6 @@ pub(crate) fn digest(contents: &Contents, inventory: &Inventory) -> String {
     format!("{:032x}", hasher.digest128())
 }
 
-const INTEGRITY_CHECK: &str = "PRAGMA main.integrity_check(100)";
-
 /// What SQLite's full check says; empty when all is well. Unlike the quick one it compares rows with indexes.
 pub(crate) fn integrity_findings(connection: &Connection) -> Result<Vec<String>, StoreError> {
     findings_of(connection, "integrity_check(100)")
@@ -163,7 +161,10 @@ fn findings_of(connection: &Connection, check: &str) -> Result<Vec<String>, Stor
 /// the user's own where they have such.
 pub(crate) fn check_readable(connection: &Connection) -> Result<(), StoreError> {
     // What is missing is told when the check is prepared, before a row is read.
-    match connection.prepare(INTEGRITY_CHECK).map_err(StoreError::sqlite("prepare the integrity check")) {
+    match connection
+        .prepare("PRAGMA main.integrity_check(100)")
+        .map_err(StoreError::sqlite("prepare the integrity check"))
+    {
         Err(error) => match missing_extension(error) {
             missing @ StoreError::MissingExtension { .. } => Err(missing),
             // Anything else is for the check itself to report.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::backup::size_in_words;
 use crate::migrate::Step;
 use crate::schema::HEAD_VERSION;
 
@@ -52,7 +53,8 @@ pub enum StoreError {
         pid: Option<u32>,
     },
     /// A file system has too little room for the work.
-    #[error("not enough space on the file system of {path}: {needed_bytes} bytes needed, {free_bytes} free")]
+    #[error("not enough space on the file system of {path}: {} needed, {} free",
+        size_in_words(*needed_bytes), size_in_words(*free_bytes))]
     NoSpace {
         /// A path on that file system.
         path: PathBuf,

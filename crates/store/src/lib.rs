@@ -32,7 +32,7 @@ pub mod tables;
 pub mod timestamp;
 pub mod writer;
 
-pub use backup::{BackupInfo, BackupOptions, BackupRetention, backup, list_backups};
+pub use backup::{BackupInfo, BackupOptions, BackupRetention, backup, list_backups, size_in_words};
 pub use context::{Clock, Event, Interrupt, Observer, nobody};
 pub use doctor::{DoctorOptions, DoctorReport, Finding, FindingCode, Mended, TimeColumn, TimeForm, diagnose, mend};
 pub use error::{EngineError, EngineErrorKind, FailedMigration, StoreError};

@@ -5,18 +5,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use riskd_core::model::Money;
-
-/// `1.4 MB`: decimal units.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    let mut size = bytes as f64 / 1000.0;
-    let mut unit = 0;
-    while size >= 999.95 && unit + 1 < UNITS.len() {
-        size /= 1000.0;
-        unit += 1;
-    }
-    format!("{size:.1} {}", UNITS[unit])
-}
+pub(super) use riskd_store::size_in_words as size;
 
 /// A path as people are shown it: relative where it lies below the working folder.
 pub(super) fn path(path: &Path) -> String {
@@ -73,9 +62,6 @@ mod tests {
 
     #[test]
     fn numbers_carry_their_units() {
-        for (bytes, words) in [(0, "0.0 kB"), (4_096, "4.1 kB"), (999_999, "1.0 MB"), (2_500_000_000, "2.5 GB")] {
-            assert_eq!(size(bytes), words);
-        }
         let spans = [
             (0, "0 s"),
             (59, "59 s"),

@@ -138,7 +138,7 @@ pub fn list_backups(location: &Location) -> Result<Vec<BackupInfo>, StoreError> 
 
 /// The line that says that a backup was made.
 pub(crate) fn created_line(backup: &BackupInfo) -> String {
-    format!("✓ Backup created: {} ({}, verified)", backup.path.display(), in_words(backup.size_bytes))
+    format!("✓ Backup created: {} ({}, verified)", backup.path.display(), size_in_words(backup.size_bytes))
 }
 
 /// What there is to say of a backup that was just proved.
@@ -228,7 +228,8 @@ fn examine_both(
     })
 }
 
-fn in_words(bytes: u64) -> String {
+/// A size as people read it, such as `1.4 MB`: decimal units.
+pub fn size_in_words(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     let mut size = bytes as f64 / 1000.0;
     let mut unit = 0;
@@ -246,7 +247,7 @@ mod tests {
         for (bytes, words) in
             [(0, "0.0 kB"), (4_096, "4.1 kB"), (1_400_000, "1.4 MB"), (999_999, "1.0 MB"), (2_500_000_000, "2.5 GB")]
         {
-            assert_eq!(super::in_words(bytes), words);
+            assert_eq!(super::size_in_words(bytes), words);
         }
     }
 }
