@@ -24,7 +24,7 @@ fn a_wrong_index_of_the_right_name_is_made_again_and_told() {
     let report = fixture.migrate();
     assert_eq!(report.mended.len(), 3, "{:?}", report.mended);
     assert!(
-        report.mended[0].starts_with("index idx_orders_state was `CREATE INDEX idx_orders_state ON orders(side)`"),
+        report.mended[0].starts_with("index idx_orders_state (was `CREATE INDEX idx_orders_state ON orders(side)`)"),
         "{:?}",
         report.mended
     );
