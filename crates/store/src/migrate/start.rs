@@ -1,5 +1,7 @@
 //! The two ways in: the daemon's start, and the command.
 
+use std::path::Path;
+
 use crate::connection::{Database, Mode};
 use crate::context::{Event, Observer};
 use crate::error::StoreError;
@@ -109,6 +111,7 @@ fn bring_to_head(paths: &Paths, options: &MigrateOptions, observer: Observer<'_>
 }
 
 fn create(paths: &Paths, options: &MigrateOptions) -> Result<OpenOutcome, StoreError> {
+    make_private(&paths.database)?;
     let database = Database::open(&paths.database, Mode::Create)?;
     database.execute_batch("PRAGMA synchronous = FULL").map_err(StoreError::sqlite("ask for full sync"))?;
     create_fresh(&database, options.features, options.clock.now())?;
@@ -122,6 +125,15 @@ fn create(paths: &Paths, options: &MigrateOptions) -> Result<OpenOutcome, StoreE
 fn recover(paths: &Paths) -> Result<(), StoreError> {
     let database = Database::open(&paths.database, Mode::ReadWrite)?;
     Inventory::read(&database).map(|_| ())
+}
+
+/// Makes an empty file that is its owner's alone, where there is none: SQLite would leave it to the umask.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(StoreError::io("make", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// A database at head whose tables differ cannot be worked with; one whose indexes differ can, and is warned about.

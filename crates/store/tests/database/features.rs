@@ -79,3 +79,13 @@ fn a_new_database_is_at_head_from_the_start() {
     assert_eq!(rows, ["1|1|1|2026-11-22T19:00:00.500Z", "2|1|1|2026-11-22T19:00:00.500Z"]);
     assert!(!fixture.backups().exists());
 }
+
+#[test]
+fn a_new_database_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let creating = riskd_store::MigrateOptions { create_if_missing: true, ..options() };
+    riskd_store::migrate(&riskd_store::Location::new(&path), &creating, &nobody).unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
