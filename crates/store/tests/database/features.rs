@@ -85,7 +85,7 @@ fn a_new_database_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
-    let creating = riskd_store::MigrateOptions { create_if_missing: true, ..options() };
+    let creating = MigrateOptions { create_if_missing: true, ..options() };
     riskd_store::migrate(&riskd_store::Location::new(&path), &creating, &nobody).unwrap();
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
