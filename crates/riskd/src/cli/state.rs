@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use riskd_core::model::AccountId;
-use riskd_store::{
-    DatabaseKind, Features, HEAD_VERSION, Location, Reader, ReaderOptions, Status, StoreError, Unreadable,
-};
+use riskd_store::{DatabaseKind, HEAD_VERSION, Reader, ReaderOptions, Status, StoreError, Unreadable};
 
 use super::{Context, failures};
 use crate::daemon::negative_price_roots;
@@ -31,11 +29,7 @@ impl State {
     /// Opens the configured database, or the one named on the command line.
     pub(super) fn open(path: Option<&PathBuf>, context: &Context) -> Result<Self, Failure> {
         let config = context.database(path.map(PathBuf::as_path))?;
-        let features = Features {
-            analytics_indexes: config.indexes.analytics_enabled,
-            daily_unrealized_pnl: config.track_unrealized_pnl,
-        };
-        let location = Location::new(&config.path).with_backups(&config.backup.directory);
+        let (location, features) = (config.location(), config.features());
         let open = || {
             let status = riskd_store::status(&location, features)?;
             refuse(&status)?;

@@ -30,7 +30,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let options = BackupOptions {
         interrupt: interrupt()?,
         to: args.to,
-        retention: target.backup_retention(),
+        retention: target.config.backup_retention(),
         ..BackupOptions::new(target.clock.clone())
     };
     let progress = Progress::new(&context.output);

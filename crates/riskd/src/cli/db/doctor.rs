@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         private_files: key_file.into_iter().collect(),
         negative_price_roots: negative_price_roots(),
         naive_times_are_utc: args.naive_times_are_utc,
-        retention: target.backup_retention(),
+        retention: target.config.backup_retention(),
         ..DoctorOptions::new(target.clock.clone())
     };
     let mut report =

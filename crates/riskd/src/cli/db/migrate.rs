@@ -109,7 +109,7 @@ pub(super) fn migrate_options(target: &Target) -> Result<MigrateOptions, Failure
         interrupt: interrupt()?,
         features: target.features,
         create_backup: target.config.wants_backup(),
-        retention: target.backup_retention(),
+        retention: target.config.backup_retention(),
         ..MigrateOptions::new(target.clock.clone())
     })
 }

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Subcommand;
 use jiff::Timestamp;
-use riskd_store::{BackupRetention, Clock, Features, Interrupt, Location};
+use riskd_store::{Clock, Features, Interrupt, Location};
 
 use super::Context;
 use crate::config::DatabaseConfig;
@@ -88,11 +88,8 @@ impl Target {
     fn of(database: &Database, context: &Context) -> Result<Self, Failure> {
         let config = context.database(database.path.as_deref())?;
         Ok(Self {
-            location: Location::new(&config.path).with_backups(&config.backup.directory),
-            features: Features {
-                analytics_indexes: config.indexes.analytics_enabled,
-                daily_unrealized_pnl: config.track_unrealized_pnl,
-            },
+            location: config.location(),
+            features: config.features(),
             clock: Clock::new(Timestamp::now),
             config,
         })
@@ -100,13 +97,6 @@ impl Target {
 
     fn path(&self) -> std::path::Display<'_> {
         self.location.database().display()
-    }
-
-    fn backup_retention(&self) -> BackupRetention {
-        BackupRetention {
-            retention_days: self.config.backup.retention_days,
-            max_backups: usize::try_from(self.config.backup.max_backups).unwrap_or(usize::MAX),
-        }
     }
 
     /// Asks on a terminal, unless the config or `--yes` spares it; without a terminal nobody is asked.
