@@ -23,11 +23,13 @@ mod input;
 mod memory;
 mod observe;
 mod outbox;
+mod prices;
 mod pursue;
 mod reconcile;
 mod start;
 mod step;
 mod timers;
+mod track;
 mod trades;
 
 pub use crate::rules::Goal;
