@@ -144,6 +144,16 @@ fn what_a_profit_leads_to() {
     let cases = [
         (json!({}), EnforcementAction::ClosePosition, Goal::PositionClosed { contract_id: id(ES) }),
         (json!({"scope": "total"}), EnforcementAction::CloseAllPositions, Goal::Flat { cancel_orders: false }),
+        (
+            json!({"scope": "per_position", "action": "CLOSE_ALL_POSITIONS"}),
+            EnforcementAction::CloseAllPositions,
+            Goal::Flat { cancel_orders: false },
+        ),
+        (
+            json!({"action": "CLOSE_ALL_POSITIONS"}),
+            EnforcementAction::CloseAllPositions,
+            Goal::Flat { cancel_orders: false },
+        ),
     ];
     for (section, action, goal) in cases {
         let (_, responses) = play(&section, &steps);
