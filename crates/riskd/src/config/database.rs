@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use croner::Cron;
-use riskd_store::{BackupRetention, Features, Location, Retention};
+use riskd_store::{BackupRetention, Feature, Features, Location, Retention};
 use serde::Deserialize;
 
 use super::checks;
@@ -23,6 +23,10 @@ pub struct DatabaseConfig {
     pub schema: SchemaConfig,
     /// Whether `daily_unrealized_pnl` is kept.
     pub track_unrealized_pnl: bool,
+    /// Whether `drawdown_marks` is kept even though no rule needs it.
+    pub track_drawdown: bool,
+    /// Whether `rule_commitments` is kept, so that a looser config waits for the next reset.
+    pub track_commitments: bool,
     /// How long rows are kept.
     pub retention: RetentionConfig,
     /// When rows that are too old are deleted: five cron fields, in UTC.
@@ -128,7 +132,16 @@ impl DatabaseConfig {
 
     /// What the config turns on beyond the schema version.
     pub fn features(&self) -> Features {
-        Features { analytics_indexes: self.indexes.analytics_enabled, daily_unrealized_pnl: self.track_unrealized_pnl }
+        Features::NONE
+            .with(Feature::AnalyticsIndexes, self.indexes.analytics_enabled)
+            .with(Feature::DailyUnrealizedPnl, self.track_unrealized_pnl)
+            .with(Feature::DrawdownMarks, self.track_drawdown)
+            .with(Feature::RuleCommitments, self.track_commitments)
+    }
+
+    /// The same with what the rules need: RULE-014 `max_drawdown` keeps its mark, whether or not the key asks for it.
+    pub fn features_with(&self, drawdown: bool) -> Features {
+        self.features().with(Feature::DrawdownMarks, self.track_drawdown || drawdown)
     }
 
     /// Which backups are kept.
@@ -192,7 +205,9 @@ impl DatabaseConfig {
         if let Some(document) = &document {
             check_order_of_thresholds(document, &file.monitoring.enforcement)?;
         }
-        Ok(file.database.resolve(folder, path_argument, file.monitoring.enforcement))
+        // A database that is only named, without a config beside it, gets what the user's document asks for and no more.
+        let tables_by_default = document.is_some() || path_argument.is_none();
+        Ok(file.database.resolve(folder, path_argument, file.monitoring.enforcement, tables_by_default))
     }
 
     /// Whether `riskd db migrate` makes a backup: both keys that speak of it must agree to it.
@@ -216,6 +231,8 @@ struct DatabaseSection {
     path: Option<PathBuf>,
     schema: SchemaConfig,
     track_unrealized_pnl: bool,
+    track_drawdown: bool,
+    track_commitments: Option<bool>,
     retention: RetentionConfig,
     cleanup: CleanupSection,
     indexes: IndexesConfig,
@@ -265,6 +282,7 @@ impl DatabaseSection {
         folder: &ConfigFolder,
         path_argument: Option<&Path>,
         enforcement: EnforcementConfig,
+        tables_by_default: bool,
     ) -> DatabaseConfig {
         let named = self.backup.directory.map(|directory| folder.resolve(&directory));
         let (path, directory) = match path_argument {
@@ -278,6 +296,8 @@ impl DatabaseSection {
             path,
             schema: self.schema,
             track_unrealized_pnl: self.track_unrealized_pnl,
+            track_drawdown: self.track_drawdown,
+            track_commitments: self.track_commitments.unwrap_or(tables_by_default),
             retention: self.retention,
             cleanup_schedule: self.cleanup.schedule,
             indexes: self.indexes,
