@@ -17,6 +17,8 @@ pub const SCHEMA_VERSION: u32 = 2;
 /// Everything `config/database.yaml` says, with defaults for what it leaves out, and paths resolved.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
+    /// Whether there is a file at all.
+    is_written: bool,
     /// The state database.
     pub path: PathBuf,
     /// What happens to an older database at the daemon's start.
@@ -130,18 +132,22 @@ impl DatabaseConfig {
         Location::new(&self.path).with_backups(&self.backup.directory)
     }
 
-    /// What the config turns on beyond the schema version.
+    /// What the config turns on beyond the schema version, for commands. Without a file, what the user's document asks for
+    /// and no more.
     pub fn features(&self) -> Features {
         Features::NONE
             .with(Feature::AnalyticsIndexes, self.indexes.analytics_enabled)
             .with(Feature::DailyUnrealizedPnl, self.track_unrealized_pnl)
             .with(Feature::DrawdownMarks, self.track_drawdown)
-            .with(Feature::RuleCommitments, self.track_commitments)
+            .with(Feature::RuleCommitments, self.track_commitments && self.is_written)
     }
 
-    /// The same with what the rules need: RULE-014 `max_drawdown` keeps its mark, whether or not the key asks for it.
+    /// What the daemon works with: whatever the config does not turn off, and what the rules need. `drawdown` says whether
+    /// RULE-014 `max_drawdown` is enabled: its mark is kept whether or not the key asks for it.
     pub fn features_with(&self, drawdown: bool) -> Features {
-        self.features().with(Feature::DrawdownMarks, self.track_drawdown || drawdown)
+        self.features()
+            .with(Feature::DrawdownMarks, self.track_drawdown || drawdown)
+            .with(Feature::RuleCommitments, self.track_commitments)
     }
 
     /// Which backups are kept.
@@ -205,9 +211,8 @@ impl DatabaseConfig {
         if let Some(document) = &document {
             check_order_of_thresholds(document, &file.monitoring.enforcement)?;
         }
-        // A database that is only named, without a config beside it, gets what the user's document asks for and no more.
-        let tables_by_default = document.is_some() || path_argument.is_none();
-        Ok(file.database.resolve(folder, path_argument, file.monitoring.enforcement, tables_by_default))
+        let is_written = document.is_some();
+        Ok(file.database.resolve(folder, path_argument, file.monitoring.enforcement, is_written))
     }
 
     /// Whether `riskd db migrate` makes a backup: both keys that speak of it must agree to it.
@@ -282,7 +287,7 @@ impl DatabaseSection {
         folder: &ConfigFolder,
         path_argument: Option<&Path>,
         enforcement: EnforcementConfig,
-        tables_by_default: bool,
+        is_written: bool,
     ) -> DatabaseConfig {
         let named = self.backup.directory.map(|directory| folder.resolve(&directory));
         let (path, directory) = match path_argument {
@@ -293,11 +298,12 @@ impl DatabaseSection {
             ),
         };
         DatabaseConfig {
+            is_written,
             path,
             schema: self.schema,
             track_unrealized_pnl: self.track_unrealized_pnl,
             track_drawdown: self.track_drawdown,
-            track_commitments: self.track_commitments.unwrap_or(tables_by_default),
+            track_commitments: self.track_commitments.unwrap_or(true),
             retention: self.retention,
             cleanup_schedule: self.cleanup.schedule,
             indexes: self.indexes,

@@ -247,18 +247,21 @@ fn relative_paths_start_beside_the_config_folder() {
 }
 
 #[test]
-fn tables_beyond_the_users_document_are_for_whoever_has_a_config_and_drawdown_for_its_rule() {
-    let has = |config: &DatabaseConfig, feature| config.features().has(feature);
+fn tables_beyond_the_users_document_are_for_the_daemon_and_for_whoever_has_a_config() {
+    let has = |features: Features, feature| features.has(feature);
     let written = written("database.yaml", "database:\n");
-    let named = Path::new("some.db");
-    let beside_a_config = DatabaseConfig::load(&written.folder, Some(named)).unwrap();
-    assert!(has(&beside_a_config, Feature::RuleCommitments));
+    for path in [None, Some(Path::new("some.db"))] {
+        let config = DatabaseConfig::load(&written.folder, path).unwrap();
+        assert!(has(config.features(), Feature::RuleCommitments) && !has(config.features(), Feature::DrawdownMarks));
+    }
     std::fs::remove_file(&written.file).unwrap();
-    let without = load(&written.folder).unwrap();
-    assert!(has(&without, Feature::RuleCommitments), "what the daemon makes of no file");
-    let bare = DatabaseConfig::load(&written.folder, Some(named)).unwrap();
-    assert_eq!(bare.features(), Features::default());
-    assert!(!has(&without, Feature::DrawdownMarks));
-    assert!(without.features_with(true).has(Feature::DrawdownMarks));
-    assert_eq!(without.features_with(false), without.features());
+    for path in [None, Some(Path::new("some.db"))] {
+        let config = DatabaseConfig::load(&written.folder, path).unwrap();
+        assert_eq!(config.features(), Features::default(), "a command");
+        assert!(has(config.features_with(false), Feature::RuleCommitments), "the daemon");
+        assert!(
+            has(config.features_with(true), Feature::DrawdownMarks)
+                && !has(config.features_with(false), Feature::DrawdownMarks)
+        );
+    }
 }
