@@ -6,9 +6,11 @@
 mod clock;
 mod event_loop;
 mod executor;
+mod histogram;
 mod journal;
 mod maintenance;
 mod notices;
+pub mod publish;
 mod setup;
 mod summary;
 
@@ -27,6 +29,8 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 pub use clock::steady_clock;
+pub use histogram::Histogram;
+pub use notices::Counts;
 pub use setup::{AccountSetup, Setup};
 pub use summary::Summary;
 
@@ -35,6 +39,7 @@ use event_loop::EventLoop;
 use executor::Executor;
 use journal::{Journal, Outcome};
 use maintenance::Maintenance;
+use publish::Publisher;
 
 /// Events other than quotes that may wait before the hubs are held back.
 const QUEUE_CAPACITY: usize = 8_192;
@@ -91,6 +96,8 @@ pub struct Surroundings {
     pub phase: watch::Sender<Phase>,
     /// Told what happens to the database at the start; may be called from two threads.
     pub on_database_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
+    /// Shows people what there is.
+    pub publisher: Publisher,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -99,7 +106,7 @@ pub struct Surroundings {
 ///
 /// When the database cannot be opened or migrated, or the broker refuses the credentials or an account.
 pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Failure> {
-    let Surroundings { clock, stop, phase, on_database_event } = surroundings;
+    let Surroundings { clock, stop, phase, on_database_event, publisher } = surroundings;
     phase.send_replace(Phase::Opening);
     let Some(database) = open_database(&setup, &clock, &stop, on_database_event).await? else {
         return Ok(Summary::of_nothing());
@@ -113,7 +120,7 @@ pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Fa
         () = stop.asked() => return Ok(Summary::of_nothing()),
     };
     accounts.iter().for_each(AccountSetup::announce);
-    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway)?;
+    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway, publisher)?;
     phase.send_replace(Phase::Watching);
     info!(accounts = accounts.len(), "watching");
     let summary = event_loop.run(stop.0.subscribe()).await;
@@ -128,7 +135,9 @@ fn assemble(
     database: &OwnedDatabase,
     clock: &Clock,
     gateway: Gateway,
+    mut publisher: Publisher,
 ) -> Result<EventLoop, Failure> {
+    publisher.name_accounts(accounts.iter().map(|account| (account.id(), account.account.name.clone())));
     let config = setup.engine_config(accounts);
     let ids: Vec<AccountId> = config.accounts.keys().copied().collect();
     let now = clock.now();
@@ -166,6 +175,7 @@ fn assemble(
         latencies: summary::Latencies::new(),
         actions,
         retry_writes_at: Timestamp::MIN,
+        publisher,
     })
 }
 
