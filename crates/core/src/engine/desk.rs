@@ -36,6 +36,8 @@ pub(super) struct Desk {
     pub(super) last_schedule: Option<ResetSchedule>,
     /// When the desk next wants to be woken.
     pub(super) wake_at: Option<Timestamp>,
+    /// When a rule next wants to be asked by time alone.
+    pub(super) rules_wake_at: Option<Timestamp>,
 }
 
 /// When the broker was and will be asked what there is.

@@ -43,7 +43,7 @@ impl Desk {
 
     /// Asks every rule about everything.
     pub(super) fn ask_rules_about_everything(&mut self, context: &mut Context<'_>) {
-        let mut triggers = vec![Trigger::Trades];
+        let mut triggers = vec![Trigger::Trades, Trigger::Account, Trigger::Time];
         triggers.extend(self.state.book.positions().map(|position| Trigger::Position(position.contract_id.clone())));
         triggers.extend(self.state.book.orders().map(|order| Trigger::Order(order.id)));
         self.ask_rules(context, &triggers);
@@ -104,6 +104,7 @@ impl Desk {
         }
         let lockout_until = match breach.lock {
             Some(LockTerm::UntilDailyReset) => Some(account.day_clock.next_reset(context.at)),
+            Some(LockTerm::Until(until)) => Some(until),
             Some(LockTerm::WithoutEnd) | None => None,
         };
         if breach.lock.is_some() {

@@ -101,6 +101,7 @@ fn desk(
         later_trades: Vec::new(),
         last_schedule,
         wake_at: None,
+        rules_wake_at: None,
     }
 }
 

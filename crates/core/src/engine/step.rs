@@ -42,8 +42,9 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
     match input.event {
         Event::Quote(quote) => engine.observe_prices(config, at, actions, &quote),
         Event::Contract(contract) => engine.observe_contract(config, at, actions, contract),
-        Event::Account(account) => engine.with_desk(config, at, actions, account.id, |desk, _| {
+        Event::Account(account) => engine.with_desk(config, at, actions, account.id, |desk, context| {
             desk.state.account = Some(account);
+            desk.ask_rules(context, &[Trigger::Account]);
         }),
         Event::Position(position) => engine.with_desk(config, at, actions, position.account_id, |desk, context| {
             let trigger = desk.observe_position(context, position);
@@ -147,7 +148,7 @@ impl EngineState {
         desk.pursue(&mut context);
         desk.look_if_due(&mut context);
         // Whatever is still due could not be done now: it waits a moment instead of spinning.
-        let wake_at = desk.next_wake(config).max(time_after_ms(at, 1));
+        let wake_at = desk.next_wake(config, &self.markets, at).max(time_after_ms(at, 1));
         if let Some(planned) = desk.wake_at.replace(wake_at)
             && planned != wake_at
         {

@@ -9,7 +9,7 @@ use super::enforce::revise;
 use super::step::EngineState;
 use crate::model::{DailyUnrealizedPnl, DailyUnrealizedPnlDraft, Money, milliseconds_between, time_after_ms};
 use crate::rules::Trigger;
-use crate::state::Session;
+use crate::state::{Markets, Session};
 
 /// Time between two sweeps over the markets, in milliseconds.
 const SWEEP_EVERY_MS: i64 = 1_000;
@@ -80,6 +80,9 @@ impl Desk {
             self.turn_day(context);
         }
         self.end_lockout_if_due(context);
+        if self.rules_wake_at.take_if(|due| *due <= context.at).is_some() {
+            self.ask_rules(context, &[Trigger::Time]);
+        }
         self.tell_of_slow_enforcements(context);
     }
 
@@ -202,7 +205,8 @@ impl Desk {
     }
 
     /// When the desk next has something to do by time alone.
-    pub(super) fn next_wake(&self, config: &Config) -> Timestamp {
+    pub(super) fn next_wake(&mut self, config: &Config, markets: &Markets, at: Timestamp) -> Timestamp {
+        self.rules_wake_at = self.next_moment_of_a_rule(config, markets, at);
         let locks = &self.state.locks;
         let lockout_ends = locks
             .lockout()
@@ -214,7 +218,18 @@ impl Desk {
             let after_ms = next_severity_after_ms(&config.enforcement, pending.told)?;
             Some(time_after_ms(pending.log.timestamp, after_ms))
         });
-        [lockout_ends, look].into_iter().flatten().chain(slow).fold(self.state.session.ends_at(), Timestamp::min)
+        [lockout_ends, look, self.rules_wake_at]
+            .into_iter()
+            .flatten()
+            .chain(slow)
+            .fold(self.state.session.ends_at(), Timestamp::min)
+    }
+
+    /// When a rule next wants to be asked by time alone. A moment that is not after the present counts as passed.
+    fn next_moment_of_a_rule(&self, config: &Config, markets: &Markets, at: Timestamp) -> Option<Timestamp> {
+        let account = self.account_config(config).filter(|_| self.heard_from_the_broker)?;
+        let view = self.view(markets, at);
+        account.rules.rules().filter_map(|rule| rule.next_moment(&view)).filter(|moment| *moment > at).min()
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::civil::Time;
 
 use super::limit::loss_limit;
-use super::{Breach, Goal, LockTerm, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
+use super::{Breach, Gauge, Goal, LockTerm, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
 use crate::model::{EnforcementAction, Money, RuleId};
 use crate::state::AccountView;
 
@@ -96,9 +96,7 @@ impl Rule for DailyRealizedLoss {
     }
 
     fn check(&self, view: &AccountView<'_>, _trigger: &Trigger) -> Verdict {
-        let session = &view.account.session;
-        let fees = if self.include_fees { session.fees() } else { Money::ZERO };
-        let realized = session.realized_pnl() - fees;
+        let realized = self.realized(view);
         if realized > -self.loss_limit {
             return Verdict::Within;
         }
@@ -122,9 +120,24 @@ impl Rule for DailyRealizedLoss {
             (Action::CloseAllAndLockout, LockTerm::UntilDailyReset) => {
                 "everything is closed and the account locked until the daily reset"
             }
-            (Action::CloseAllAndLockout, LockTerm::WithoutEnd) => "everything is closed and the account locked for good",
+            (Action::CloseAllAndLockout, LockTerm::WithoutEnd | LockTerm::Until(_)) => {
+                "everything is closed and the account locked for good"
+            }
         };
         let fees = if self.include_fees { ", fees included" } else { "" };
         format!("At a realized loss of {:#} in a day{fees}, {response}.", self.loss_limit)
+    }
+
+    fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {
+        vec![Gauge::dollars(-self.realized(view), self.loss_limit)]
+    }
+}
+
+impl DailyRealizedLoss {
+    /// The day's realized P&L as this rule reckons it, in dollars.
+    fn realized(&self, view: &AccountView<'_>) -> Money {
+        let session = &view.account.session;
+        let fees = if self.include_fees { session.fees() } else { Money::ZERO };
+        session.realized_pnl() - fees
     }
 }

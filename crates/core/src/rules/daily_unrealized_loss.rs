@@ -4,7 +4,7 @@
 
 use super::daily_realized_loss::until_daily_reset;
 use super::limit::loss_limit;
-use super::{Breach, Goal, LockTerm, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
+use super::{Breach, Gauge, Goal, LockTerm, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
 use crate::model::{ContractId, EnforcementAction, Money, RuleId};
 use crate::state::AccountView;
 
@@ -117,9 +117,26 @@ impl Rule for DailyUnrealizedLoss {
             (None, Scope::PerPosition) => "that position is closed",
             (None, Scope::Total) => "all positions are closed",
             (Some(LockTerm::UntilDailyReset), _) => "everything is closed and the account locked until the daily reset",
-            (Some(LockTerm::WithoutEnd), _) => "everything is closed and the account locked for good",
+            (Some(LockTerm::WithoutEnd | LockTerm::Until(_)), _) => {
+                "everything is closed and the account locked for good"
+            }
         };
         format!("At an unrealized loss of {:#} {what}, {response}.", self.loss_limit)
+    }
+
+    fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {
+        match self.scope {
+            Scope::Total => vec![Gauge::dollars(-view.total_unrealized_pnl().unrealized_pnl, self.loss_limit)],
+            Scope::PerPosition => view
+                .account
+                .book
+                .positions()
+                .filter_map(|position| {
+                    let pnl = view.position_pnl(position)?;
+                    Some(Gauge::dollars(-pnl, self.loss_limit).of(position.contract_id.clone()))
+                })
+                .collect(),
+        }
     }
 }
 

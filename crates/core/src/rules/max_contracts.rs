@@ -1,6 +1,6 @@
 //! RULE-001 `max_contracts`: no more than so many contracts in the account.
 
-use super::{Breach, Goal, LockTerm, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
+use super::{Breach, Gauge, Goal, LockTerm, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
 use crate::model::{ContractId, EnforcementAction, RuleId};
 use crate::state::{AccountView, Book};
 
@@ -128,6 +128,10 @@ impl Rule for MaxContracts {
             Response::CloseAllAndLockout => "everything is closed and the account locked until the daily reset",
         };
         format!("Above {} contracts ({}), {response}.", self.limit, self.count_type.word())
+    }
+
+    fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {
+        vec![Gauge::contracts(self.count(&view.account.book), self.limit)]
     }
 }
 

@@ -3,14 +3,18 @@
 //! A rule is a pure function of its config, the account's state, what just happened and the time. It returns a verdict
 //! and does nothing. A new rule is a new file here and one line in [`rules!`](self).
 
+mod gauge;
 mod limit;
 mod verdict;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::model::RuleId;
 use crate::state::AccountView;
 
+pub use gauge::{Gauge, Reading};
 pub use verdict::{Breach, Goal, LockTerm, Trigger, Verdict};
 
 /// A rule with its config.
@@ -29,6 +33,22 @@ pub trait Rule: Send + Sync + std::fmt::Debug {
 
     /// The rule in one sentence with its numbers.
     fn sentence(&self) -> String;
+
+    /// How near the account is to each of the rule's limits, for people to see.
+    fn gauges(&self, _view: &AccountView<'_>) -> Vec<Gauge> {
+        Vec::new()
+    }
+
+    /// The next moment, after `view.at`, at which time alone may change the verdict: it is then asked with
+    /// [`Trigger::Time`].
+    fn next_moment(&self, _view: &AccountView<'_>) -> Option<Timestamp> {
+        None
+    }
+
+    /// Why the rule could not fire now, besides what every rule needs of the broker; absent when it could.
+    fn not_armed(&self, _view: &AccountView<'_>) -> Option<String> {
+        None
+    }
 }
 
 /// A rule's config that cannot be meant, with the option that is wrong.

@@ -14,6 +14,10 @@ pub enum Trigger {
     Trades,
     /// A contract it holds has new prices, or can be priced for the first time.
     Price(ContractId),
+    /// The gateway said something new of the account itself.
+    Account,
+    /// A moment has come that a rule asked for by `next_moment`, or the config changed.
+    Time,
 }
 
 /// What a rule says.
@@ -63,6 +67,9 @@ pub enum LockTerm {
     /// Until an admin ends it.
     #[serde(rename = "permanent")]
     WithoutEnd,
+    /// Until a moment that the rule reckons; no config says it.
+    #[serde(skip)]
+    Until(jiff::Timestamp),
 }
 
 /// What the broker must show before an enforcement counts as done. Kept with its log row, so a restart goes on with it.
