@@ -75,6 +75,7 @@ async fn watch_accounts(setup: Setup) -> Result<daemon::Summary, Failure> {
         stop,
         phase,
         on_database_event: Arc::new(move |event| supervisor.tell(&event)),
+        publisher: daemon::publish::Publisher::to_nobody(),
     };
     daemon::run(setup, surroundings).await
 }

@@ -80,14 +80,27 @@ fn from_variable(surroundings: &Surroundings, name: &str) -> Option<SecretString
 
 /// A key file must be its owner's alone: whoever reads the key can trade the account.
 fn read_key_file(file: &Path) -> Result<SecretString, ConfigError> {
+    refuse_if_others_can_read(file, "the API key file")?;
+    read_text(file)
+}
+
+/// A secret that is not the API key, out of a file that must be its owner's alone: a trader's token, a key for TLS.
+pub(super) fn read_private_file(file: &Path, what: &str) -> Result<SecretString, ConfigError> {
+    refuse_if_others_can_read(file, what)?;
+    std::fs::read_to_string(file)
+        .map(|text| SecretString::from(text.trim()))
+        .map_err(|error| ConfigError::with_file(file, format!("{what} cannot be read: {error}")))
+}
+
+fn refuse_if_others_can_read(file: &Path, what: &str) -> Result<(), ConfigError> {
     let metadata = std::fs::metadata(file)
-        .map_err(|error| ConfigError::with_file(file, format!("the API key file cannot be read: {error}")))?;
+        .map_err(|error| ConfigError::with_file(file, format!("{what} cannot be read: {error}")))?;
     let mode = metadata.permissions().mode() & 0o777;
     if metadata.is_file() && mode & 0o077 != 0 {
-        let problem = format!("the API key file can be read or changed by others (mode {mode:04o})");
+        let problem = format!("{what} can be read or changed by others (mode {mode:04o})");
         return Err(ConfigError::with_file(file, problem).advise(format!("run: chmod 600 '{}'", file.display())));
     }
-    read_text(file)
+    Ok(())
 }
 
 fn read_text(file: &Path) -> Result<SecretString, ConfigError> {

@@ -88,8 +88,7 @@ impl EventLoop {
         let around = Surroundings {
             counts: &self.counts,
             journal_failing: self.journal.is_failing(),
-            queue_depth: self.inbox.depth(),
-            quotes_conflated: self.inbox.conflated(),
+            inbox: &self.inbox,
             gateway: Some(self.executor.gateway()),
         };
         self.publisher.turn(&self.engine, &self.config, self.clock.now(), &around);

@@ -85,6 +85,7 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
         stop: stop.clone(),
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),
+        publisher: daemon::publish::Publisher::to_nobody(),
     };
     let mut running = tokio::spawn(daemon::run(setup.clone(), surroundings));
     tokio::select! {

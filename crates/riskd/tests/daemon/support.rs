@@ -180,6 +180,7 @@ impl Ground {
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),
+            publisher: daemon::publish::Publisher::to_nobody(),
         };
         Daemon { task: tokio::spawn(daemon::run(setup, surroundings)), stop, phases }
     }

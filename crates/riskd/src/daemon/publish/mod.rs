@@ -17,12 +17,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use riskd_core::engine::{Action, Config, EngineState, Event, Hub, Notice, Severity, Write};
 use riskd_core::model::{AccountId, RuleId};
-use riskd_gateway::client::Gateway;
+use riskd_gateway::client::{EventReceiver, Gateway};
 use tokio::sync::mpsc;
 
 use super::notices::Counts;
 pub use picture::{
-    AccountPicture, LinkPicture, LiveEvent, LiveNews, MarketPicture, Picture, PositionPicture, RulePicture,
+    AccountPicture, GaugePicture, LinkPicture, LiveEvent, LiveNews, MarketPicture, Picture, PositionPicture,
+    RulePicture,
 };
 use picture::{Plate, link, markets};
 
@@ -101,10 +102,8 @@ pub struct Surroundings<'a> {
     pub counts: &'a Counts,
     /// Whether the state database takes no writes.
     pub journal_failing: bool,
-    /// Events that wait.
-    pub queue_depth: usize,
-    /// Quotes merged so far.
-    pub quotes_conflated: u64,
+    /// What waits to be taken in.
+    pub inbox: &'a EventReceiver,
     /// The way to the broker.
     pub gateway: Option<&'a Gateway>,
 }
@@ -252,9 +251,9 @@ impl Publisher {
         if self.sender.is_none() {
             return;
         }
-        let links_changed = self.links.is_none_or(|(user, market)| {
-            user.up != engine.is_up(Hub::User) || market.up != engine.is_up(Hub::Market)
-        });
+        let links_changed = self
+            .links
+            .is_none_or(|(user, market)| user.up != engine.is_up(Hub::User) || market.up != engine.is_up(Hub::Market));
         if !self.urgent.is_empty() {
             self.renew_urgent(engine, config, at);
             self.publish(engine, config, at, around);
@@ -316,8 +315,7 @@ impl Publisher {
         let (user, market) = self.links.unwrap_or((never, never));
         let links = (link(engine, Hub::User, user, at), link(engine, Hub::Market, market, at));
         self.links = Some(links);
-        self.journal_failing_since =
-            around.journal_failing.then(|| self.journal_failing_since.unwrap_or(at));
+        self.journal_failing_since = around.journal_failing.then(|| self.journal_failing_since.unwrap_or(at));
         self.number += 1;
         let picture = Picture {
             at,
@@ -329,8 +327,8 @@ impl Publisher {
             accounts: self.accounts.as_slice().into(),
             markets: markets(engine, config, at),
             counts: Arc::new(around.counts.clone()),
-            queue_depth: around.queue_depth,
-            quotes_conflated: around.quotes_conflated,
+            queue_depth: around.inbox.depth(),
+            quotes_conflated: around.inbox.conflated(),
             gateway: around.gateway.cloned(),
         };
         self.send(Message::Picture(Arc::new(picture)));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use riskd_core::engine::{AccountConfig, Config, EngineState, Hub, Severity};
 use riskd_core::model::{AccountId, ContractId, EnforcementLog, Lockout, Money, Order, Position, Price, RuleId, Trade};
-use riskd_core::rules::Gauge;
+use riskd_core::rules::{Gauge, Rule};
 use riskd_gateway::client::Gateway;
 
 use super::super::notices::Counts;
@@ -83,9 +83,11 @@ pub struct AccountPicture {
     /// Since when an enforcement has been slow, and how bad that is.
     pub slow_enforcement: Option<(Severity, Timestamp)>,
     /// How near it is to each limit, the nearest first.
-    pub gauges: Vec<Gauge>,
+    pub gauges: Vec<GaugePicture>,
     /// Its rules.
     pub rules: Arc<[RulePicture]>,
+    /// Whether any breach closes everything and locks it without end.
+    pub strict_mode: bool,
     /// Its open positions.
     pub positions: Vec<PositionPicture>,
     /// Its living orders, with their contracts' names.
@@ -103,6 +105,17 @@ pub struct RulePicture {
     pub sentence: String,
     /// Why it is not armed; absent when it is.
     pub not_armed: Option<String>,
+}
+
+/// How near an account is to a limit of one of its rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaugePicture {
+    /// The rule's stable code.
+    pub rule_id: RuleId,
+    /// The rule's key in the config.
+    pub key: &'static str,
+    /// The limit, and how much of it is used.
+    pub gauge: Gauge,
 }
 
 /// An open position and its price.
@@ -204,6 +217,19 @@ impl Plate {
         rules.sort_by_key(|rule| rule.rule_id);
         Self { name, time_zone: config.day_clock.timezone_name().to_owned(), rules: rules.into() }
     }
+
+    /// The rules, with the reasons why some could not fire at this moment.
+    fn rules_with(&self, not_armed: &[(RuleId, String)]) -> Arc<[RulePicture]> {
+        if not_armed.is_empty() {
+            return Arc::clone(&self.rules);
+        }
+        let reason_for = |rule: &RulePicture| {
+            let reason =
+                not_armed.iter().find(|(rule_id, _)| *rule_id == rule.rule_id).map(|(_, reason)| reason.clone());
+            RulePicture { not_armed: reason.or_else(|| rule.not_armed.clone()), ..rule.clone() }
+        };
+        self.rules.iter().map(reason_for).collect()
+    }
 }
 
 impl AccountPicture {
@@ -232,12 +258,17 @@ impl AccountPicture {
                 position: position.clone(),
             }
         });
-        let mut gauges: Vec<Gauge> = config
-            .accounts
-            .get(&account_id)
-            .map(|account| account.rules.rules().flat_map(|rule| rule.gauges(&view)).collect())
-            .unwrap_or_default();
-        gauges.sort_by(|one, other| other.fraction().total_cmp(&one.fraction()));
+        let rules = config.accounts.get(&account_id).map(|account| &account.rules);
+        let gauges_of = |rule: &dyn Rule| {
+            let (rule_id, key) = (rule.id(), rule.key());
+            rule.gauges(&view).into_iter().map(move |gauge| GaugePicture { rule_id, key, gauge }).collect::<Vec<_>>()
+        };
+        let mut gauges: Vec<_> = rules.into_iter().flat_map(|rules| rules.rules().flat_map(gauges_of)).collect();
+        gauges.sort_by(|one, other| other.gauge.fraction().total_cmp(&one.gauge.fraction()));
+        let not_armed: Vec<(RuleId, String)> = rules
+            .into_iter()
+            .flat_map(|rules| rules.rules().filter_map(|rule| Some((rule.id(), rule.not_armed(&view)?))))
+            .collect();
         let name = state.account.as_ref().map(|account| account.name.clone());
         Some(Self {
             account_id,
@@ -256,7 +287,8 @@ impl AccountPicture {
             pending_enforcements: engine.pending_enforcements(account_id),
             slow_enforcement,
             gauges,
-            rules: Arc::clone(&plate.rules),
+            rules: plate.rules_with(&not_armed),
+            strict_mode: rules.is_some_and(|rules| rules.strict_mode()),
             positions: positions.collect(),
             orders: state.book.orders().map(|order| (order.clone(), name_of(&order.contract_id))).collect(),
         })
