@@ -18,7 +18,7 @@ use tokio::sync::watch;
 const ACCOUNT: AccountId = AccountId(1001);
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it should have happened long ago")
+    tokio::time::timeout(Duration::from_secs(90), future).await.expect("it should have happened long ago")
 }
 
 fn gateway(simulator: &Simulator) -> Gateway {

@@ -72,10 +72,10 @@ impl Desk {
         order_id: OrderId,
         state: OrderState,
     ) -> Option<Trigger> {
-        self.state.book.remove_order(order_id, context.at)?;
+        let order = self.state.book.remove_order(order_id, context.at)?;
         context.store(Write::RemoveOrder(order_id));
-        if self.outbox.cancels_orders() && state != OrderState::Filled {
-            self.count(|draft| draft.orders_cancelled += 1, |goal| goal.cancels_orders());
+        if state != OrderState::Filled {
+            self.count(|draft| draft.orders_cancelled += 1, |goal| goal.cancels(&order));
         }
         Some(Trigger::Order(order_id))
     }

@@ -78,9 +78,9 @@ impl Outbox {
         self.enforcements.iter().filter_map(|enforcement| enforcement.goal.largest_size(contract_id)).min()
     }
 
-    /// Whether any pending goal wants orders gone.
-    pub(super) fn cancels_orders(&self) -> bool {
-        self.enforcements.iter().any(|enforcement| enforcement.goal.cancels_orders())
+    /// Whether any pending goal wants an order gone.
+    pub(super) fn cancels(&self, order: &Order) -> bool {
+        self.enforcements.iter().any(|enforcement| enforcement.goal.cancels(order))
     }
 
     /// Whether a breach of this rule with this goal is being dealt with already. While a reduction is under way its rule

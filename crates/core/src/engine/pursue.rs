@@ -78,13 +78,10 @@ impl Desk {
     }
 
     fn send_cancels(&mut self, context: &mut Context<'_>) {
-        if !self.outbox.cancels_orders() {
-            return;
-        }
         let book = &self.state.book;
         let wanted: Vec<_> = book
             .orders()
-            .filter(|order| !self.outbox.cancelling.contains_key(&order.id))
+            .filter(|order| self.outbox.cancels(order) && !self.outbox.cancelling.contains_key(&order.id))
             .filter(|order| {
                 let closes = book.position(&order.contract_id).is_some_and(|position| order.reduces(position));
                 !(closes && is_market_order_on_its_way(order, context.at))

@@ -73,6 +73,7 @@ impl Desk {
         let directions_known = snapshot.positions.iter().all(|position| position.has_known_direction());
         if let Some(account) = snapshot.account {
             self.state.account = Some(account);
+            triggers.push(Trigger::Account);
         }
         for invalid in snapshot.refused {
             context.tell(Notice::Refused { account_id: Some(self.id()), invalid });

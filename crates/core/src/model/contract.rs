@@ -73,25 +73,59 @@ impl Contract {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolRoot<'a>(pub &'a str);
 
-/// Gateway roots that differ from the exchange's. Source: the gateway's contract list (`EP` is ES, `ENQ` is NQ, and the
-/// other CME names it inherited from its data vendor).
-const GATEWAY_TO_EXCHANGE: [(&str, &str); 11] = [
+/// Gateway roots that differ from the exchange's. Source: the contract list of the gateway, which took its names over
+/// from its data vendor: `CON.F.US.EP.U25` is named `ESU5`, `CON.F.US.TYA.U25` is `ZNU5`.
+const GATEWAY_TO_EXCHANGE: [(&str, &str); 38] = [
+    // equity indexes
     ("EP", "ES"),
     ("ENQ", "NQ"),
+    // energies
     ("CLE", "CL"),
+    ("MCLE", "MCL"),
+    ("NQM", "QM"),
+    ("NGE", "NG"),
+    ("MNGE", "MNG"),
+    ("NQG", "QG"),
+    ("HOE", "HO"),
+    ("RBE", "RB"),
+    // metals
     ("GCE", "GC"),
     ("SIE", "SI"),
-    ("NGE", "NG"),
+    ("CPE", "HG"),
+    ("PLE", "PL"),
+    // currencies
     ("EU6", "6E"),
+    ("EEU", "E7"),
     ("JY6", "6J"),
     ("BP6", "6B"),
     ("DA6", "6A"),
     ("CA6", "6C"),
+    ("SF6", "6S"),
+    ("MX6", "6M"),
+    ("NE6", "6N"),
+    // interest rates
+    ("TUA", "ZT"),
+    ("FVA", "ZF"),
+    ("TYA", "ZN"),
+    ("TNA", "TN"),
+    ("USA", "ZB"),
+    ("ULA", "UB"),
+    // grains and livestock
+    ("ZCE", "ZC"),
+    ("ZWA", "ZW"),
+    ("ZSE", "ZS"),
+    ("ZME", "ZM"),
+    ("ZLE", "ZL"),
+    ("GLE", "LE"),
+    ("HEE", "HE"),
+    // cryptocurrencies
+    ("GMET", "MET"),
+    ("GMBT", "MBT"),
 ];
 
 /// Roots of contracts that traded below zero or may: crude oil, in the exchange's and the gateway's spellings. Source:
 /// CME allowed negative prices for the WTI family in April 2020.
-pub const ROOTS_BELOW_ZERO: [&str; 5] = ["CL", "CLE", "MCL", "MCLE", "QM"];
+pub const ROOTS_BELOW_ZERO: [&str; 6] = ["CL", "CLE", "MCL", "MCLE", "QM", "NQM"];
 
 /// Whether the contract's price may be zero or below, by its root.
 pub fn may_trade_below_zero(contract_id: &ContractId) -> bool {

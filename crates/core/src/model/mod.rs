@@ -7,8 +7,10 @@
 //! Architecture invariant: nothing here reads a clock. "Now" comes in through [`Checks`].
 
 mod account;
+mod commitment;
 mod contract;
 mod daily_pnl;
+mod drawdown_mark;
 mod enforcement;
 mod fixed;
 mod ids;
@@ -22,8 +24,10 @@ mod time;
 mod trade;
 
 pub use account::{Account, AccountDraft};
+pub use commitment::Commitment;
 pub use contract::{Contract, ContractDraft, ROOTS_BELOW_ZERO, SymbolRoot, may_trade_below_zero, same_product};
 pub use daily_pnl::{DailyPnl, DailyPnlDraft, DailyUnrealizedPnl, DailyUnrealizedPnlDraft};
+pub use drawdown_mark::DrawdownMark;
 pub use enforcement::{EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus};
 pub use fixed::NumberError;
 pub use ids::{AccountId, ContractId, EnforcementId, OrderId, PositionId, RuleId, TradeId};

@@ -1,6 +1,6 @@
 //! What a rule is asked, and what it answers.
 
-use crate::model::{ContractId, EnforcementAction, Money, OrderId};
+use crate::model::{ContractId, EnforcementAction, Money, Order, OrderId};
 use crate::state::Book;
 
 /// What just happened to the account.
@@ -91,6 +91,16 @@ pub enum Goal {
         /// Contracts and the largest size, without sign, that may stay.
         targets: Vec<(ContractId, i64)>,
     },
+    /// Nothing is held in these contracts, and no order stands in them. Every other contract is left alone.
+    ContractsFlat {
+        /// The contracts.
+        contract_ids: Vec<ContractId>,
+    },
+    /// These orders are gone. Every position and every other order is left alone.
+    OrdersGone {
+        /// The orders.
+        order_ids: Vec<OrderId>,
+    },
 }
 
 impl Goal {
@@ -100,20 +110,35 @@ impl Goal {
             Self::Flat { .. } => Some(0),
             Self::PositionClosed { contract_id: closed } => (closed == contract_id).then_some(0),
             Self::Reduced { targets } => targets.iter().find(|(id, _)| id == contract_id).map(|(_, size)| *size),
+            Self::ContractsFlat { contract_ids } => contract_ids.contains(contract_id).then_some(0),
+            Self::OrdersGone { .. } => None,
         }
     }
 
     /// Whether the book shows it.
     pub fn is_met_by(&self, book: &Book) -> bool {
-        let orders_gone = !self.cancels_orders() || book.has_no_orders();
-        orders_gone
+        !book.orders().any(|order| self.cancels(order))
             && book
                 .positions()
                 .all(|position| self.largest_size(&position.contract_id).is_none_or(|largest| position.size <= largest))
     }
 
-    /// Whether orders must go.
+    /// Whether any order must go.
     pub fn cancels_orders(&self) -> bool {
-        matches!(self, Self::Flat { cancel_orders: true })
+        match self {
+            Self::Flat { cancel_orders } => *cancel_orders,
+            Self::ContractsFlat { .. } | Self::OrdersGone { .. } => true,
+            Self::PositionClosed { .. } | Self::Reduced { .. } => false,
+        }
+    }
+
+    /// Whether this order must go.
+    pub fn cancels(&self, order: &Order) -> bool {
+        match self {
+            Self::Flat { cancel_orders } => *cancel_orders,
+            Self::ContractsFlat { contract_ids } => contract_ids.contains(&order.contract_id),
+            Self::OrdersGone { order_ids } => order_ids.contains(&order.id),
+            Self::PositionClosed { .. } | Self::Reduced { .. } => false,
+        }
     }
 }

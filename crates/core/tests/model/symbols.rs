@@ -78,6 +78,12 @@ fn a_configured_root_matches_its_product_and_no_other() {
         ("CL", "CON.F.US.CLE.V25", None, true),
         ("GC", "CON.F.US.GCE.Z25", None, true),
         ("6J", "CON.F.US.JY6.U25", None, true),
+        ("ZN", "CON.F.US.TYA.Z25", None, true),
+        ("HG", "CON.F.US.CPE.Z25", Some("HGZ5"), true),
+        ("MCL", "CON.F.US.MCLE.V25", None, true),
+        ("CL", "CON.F.US.MCLE.V25", None, false),
+        ("QM", "CON.F.US.NQM.V25", None, true),
+        ("NQ", "CON.F.US.NQM.V25", Some("QMV5"), false),
         // Unknown to the table: by the name, or as it is spelled.
         ("ZW", "CON.F.US.QWERTY.Z25", Some("ZWZ5"), true),
         ("ZW", "CON.F.US.QWERTY.Z25", None, false),

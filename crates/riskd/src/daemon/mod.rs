@@ -190,7 +190,7 @@ async fn open_database(
     loop {
         let options = MigrateOptions {
             trigger: Trigger::Automatic,
-            features: setup.database.features(),
+            features: setup.database.features_with(setup.keeps_drawdown()),
             auto_migrate: setup.database.schema.auto_migrate,
             create_backup: setup.database.schema.backup_before_migrate && setup.database.migration.create_backup,
             create_if_missing: true,

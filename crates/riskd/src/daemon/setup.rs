@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use riskd_core::engine::{self, EnforcementTiming};
-use riskd_core::model::{AccountId, TradingDayClock};
+use riskd_core::model::{AccountId, RuleId, TradingDayClock};
 use riskd_gateway::client::ClientConfig;
 use tracing::{error, info, warn};
 
@@ -57,6 +57,13 @@ impl Setup {
             accounts: accounts.collect::<Result<_, ConfigError>>()?,
             rules,
         })
+    }
+
+    /// Whether a rule of any account needs the table from which drawdown is reckoned: RULE-014 `max_drawdown`.
+    pub fn keeps_drawdown(&self) -> bool {
+        let max_drawdown = RuleId::from_number(14);
+        let of_accounts = self.accounts.iter().flat_map(|account| account.rules.set.rules());
+        of_accounts.chain(self.rules.set.rules()).any(|rule| Some(rule.id()) == max_drawdown)
     }
 
     /// The engine's config for these accounts.

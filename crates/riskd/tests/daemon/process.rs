@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::support::Ground;
 
 /// How long a process may take to say or do something.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Time between two looks at it.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -42,7 +42,8 @@ impl Ground {
     /// Starts `riskd run` and waits until it watches every account.
     pub(crate) async fn run(&self) -> Process {
         let mut process = self.spawn(&["run"]);
-        process.until_log("positions and orders are known").await;
+        let accounts = self.controls().exchange(|books| books.accounts().count());
+        process.until_log_times("positions and orders are known", accounts).await;
         self.until_watched().await;
         process
     }
@@ -67,8 +68,13 @@ impl Process {
 
     /// Waits until its log has these words.
     pub(crate) async fn until_log(&mut self, words: &str) {
+        self.until_log_times(words, 1).await;
+    }
+
+    /// Waits until its log has these words so many times.
+    async fn until_log_times(&mut self, words: &str, times: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.log().contains(words) {
+        while self.log().matches(words).count() < times {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "it ended with {ended:?}:\n{}", self.log());
             assert!(Instant::now() < deadline, "no {words:?} in:\n{}", self.log());

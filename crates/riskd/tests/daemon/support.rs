@@ -34,7 +34,7 @@ pub(crate) const CLOSE_ALL: &str = "rules:\n  max_contracts: {limit: 5, close_al
 pub(crate) const REDUCE: &str = "rules:\n  max_contracts: {limit: 5, close_all: false, reduce_to_limit: true}\n";
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Fails the test when it takes too long.
 #[track_caller]

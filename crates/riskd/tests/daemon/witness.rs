@@ -13,7 +13,7 @@ use super::support::Ground;
 const ASK: &str = "
 import json, pathlib, sqlite3, sys, time
 path, query, wanted = pathlib.Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
-end = time.monotonic() + 20
+end = time.monotonic() + 90
 while True:
     try:
         database = sqlite3.connect(path.absolute().as_uri() + '?mode=rw', timeout=5, uri=True)

@@ -12,7 +12,7 @@ fn clean_up(state: &State, retention: Retention) -> CleanUpReport {
     let (answer, outcome) = channel();
     let writer = state.writer();
     writer.clean_up(retention, now(), move |result| answer.send(result).unwrap()).unwrap();
-    outcome.recv_timeout(Duration::from_secs(30)).unwrap().unwrap()
+    outcome.recv_timeout(Duration::from_secs(90)).unwrap().unwrap()
 }
 
 #[test]

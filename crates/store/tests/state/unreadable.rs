@@ -331,7 +331,7 @@ fn no_cell_whatever_it_holds_stops_a_query_or_a_clean_up() {
             writer
                 .clean_up(riskd_store::Retention::default(), now(), move |result| answer.send(result.is_ok()).unwrap())
                 .unwrap();
-            assert!(outcome.recv_timeout(std::time::Duration::from_secs(30)).unwrap(), "{table}.{column}");
+            assert!(outcome.recv_timeout(std::time::Duration::from_secs(90)).unwrap(), "{table}.{column}");
             connection.execute_batch(&format!("DELETE FROM {table}")).unwrap();
         }
     }

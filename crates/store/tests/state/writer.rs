@@ -11,7 +11,7 @@ use riskd_store::{EngineErrorKind, StoreError, Unwritten, Writer, WriterOptions}
 
 use super::support::*;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn put(id: i64) -> Write {
     Write::PutPosition(position(id, 1))
