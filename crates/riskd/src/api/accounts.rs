@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use riskd_core::rules::Reading;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::extract::{Asked, Id};
 use super::overview::Overview;
@@ -46,7 +46,7 @@ pub(super) async fn account(state: State<Arc<Shared>>, Id(id): Id) -> Result<Jso
 
 /// The day's P&L of an account, and the limits it may run into.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CurveView {
+pub(super) struct CurveView {
     /// Milliseconds since 1970, realized and unrealized P&L in dollars; oldest first, at most 2000.
     points: Vec<(i64, f64, f64)>,
     /// Limits in dollars.
@@ -55,7 +55,7 @@ pub struct CurveView {
 
 /// A limit on the P&L of the whole account.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LimitView {
+pub(super) struct LimitView {
     /// The rule.
     rule_id: String,
     /// Dollars of P&L at which it is broken; negative for losses.
@@ -82,7 +82,7 @@ pub(super) async fn curve(state: State<Arc<Shared>>, Id(id): Id) -> Result<Json<
 }
 
 /// How far back.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryAsked {
@@ -93,7 +93,7 @@ pub(super) struct HistoryAsked {
 
 /// An account's days.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HistoryView {
+pub(super) struct HistoryView {
     /// The days there are, newest first.
     days: Vec<DayView>,
     /// The day with the most realized.
@@ -104,7 +104,7 @@ pub struct HistoryView {
 
 /// A trading day.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DayView {
+pub(super) struct DayView {
     /// The date on which it ended.
     #[schema(format = Date)]
     date: String,
@@ -116,7 +116,7 @@ pub struct DayView {
 
 /// The best or the worst day.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ExtremeDay {
+pub(super) struct ExtremeDay {
     /// The day.
     #[schema(format = Date)]
     date: String,
@@ -158,15 +158,17 @@ pub(super) async fn history(
     for day in &unrealized.days.rows {
         by_date.entry(day.date).or_default().1 = Some(dollars(day.unrealized_pnl));
     }
-    let extreme = |day: &riskd_core::model::DailyPnl| ExtremeDay {
-        date: day.date.to_string(),
-        pnl: dollars(day.realized_pnl),
-    };
+    let extreme =
+        |day: &riskd_core::model::DailyPnl| ExtremeDay { date: day.date.to_string(), pnl: dollars(day.realized_pnl) };
     Ok(Json(HistoryView {
         days: by_date
             .into_iter()
             .rev()
-            .map(|(date, (realized_pnl, unrealized_pnl))| DayView { date: date.to_string(), realized_pnl, unrealized_pnl })
+            .map(|(date, (realized_pnl, unrealized_pnl))| DayView {
+                date: date.to_string(),
+                realized_pnl,
+                unrealized_pnl,
+            })
             .collect(),
         best: realized.rows.iter().rev().max_by_key(|day| day.realized_pnl).map(extreme),
         worst: realized.rows.iter().min_by_key(|day| day.realized_pnl).map(extreme),

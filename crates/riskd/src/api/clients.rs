@@ -61,7 +61,9 @@ impl Clients {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|at| *at > since);
         if failures.len() >= MOST_FAILURES {
-            return Err(failures.first().map_or(Duration::ZERO, |first| wait(now, seconds_from(*first, LONGEST_WAIT_S))));
+            return Err(failures
+                .first()
+                .map_or(Duration::ZERO, |first| wait(now, seconds_from(*first, LONGEST_WAIT_S))));
         }
         drop(failures);
         self.with(address, now, |client| match client.wait_until {
@@ -96,8 +98,7 @@ impl Clients {
             let lately = seconds_from(now, -10);
             clients.retain(|_, client| client.asked_at > lately || client.wait_until.is_some_and(|until| until > now));
         }
-        let fresh =
-            Client { tokens: self.per_second * BURST_S, asked_at: now, failures: 0, wait_until: None };
+        let fresh = Client { tokens: self.per_second * BURST_S, asked_at: now, failures: 0, wait_until: None };
         change(clients.entry(address).or_insert(fresh))
     }
 }
@@ -137,7 +138,9 @@ mod tests {
     fn wrong_passwords_cost_longer_and_longer_waits_of_that_client_alone() {
         let clients = Clients::new(50);
         let mut second = 0;
-        for (failure, wait_s) in [(1, 0), (2, 0), (3, 0), (4, 0), (5, 30), (6, 60), (7, 120), (8, 240), (9, 480), (10, 900)] {
+        for (failure, wait_s) in
+            [(1, 0), (2, 0), (3, 0), (4, 0), (5, 30), (6, 60), (7, 120), (8, 240), (9, 480), (10, 900)]
+        {
             assert_eq!(clients.may_try(HERE, at(second)), Ok(()), "before failure {failure}");
             clients.tried(HERE, at(second), false);
             let expected = if wait_s == 0 { Ok(()) } else { Err(Duration::from_secs(wait_s)) };

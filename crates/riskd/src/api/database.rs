@@ -19,7 +19,7 @@ const STANDS_FOR: Duration = Duration::from_secs(10);
 
 /// The state database.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct DatabaseView {
+pub(super) struct DatabaseView {
     /// The file.
     path: String,
     /// The version of its schema.
@@ -44,7 +44,7 @@ pub struct DatabaseView {
 
 /// An attempt at a version of the schema.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct MigrationView {
+pub(super) struct MigrationView {
     /// The version.
     version: i64,
     /// When, as the row has it.
@@ -61,7 +61,7 @@ pub struct MigrationView {
 
 /// A backup.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct BackupView {
+pub(super) struct BackupView {
     /// The file.
     path: String,
     /// Its schema version; null when it cannot be read.
@@ -77,7 +77,7 @@ pub struct BackupView {
 
 /// When the database was last found whole.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct IntegrityView {
+pub(super) struct IntegrityView {
     /// When; null when it never was while there are backups.
     #[schema(format = DateTime)]
     checked_at: Option<String>,
@@ -87,7 +87,7 @@ pub struct IntegrityView {
 
 /// A table.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct TableView {
+pub(super) struct TableView {
     /// Its name.
     name: String,
     /// Its rows.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use riskd_core::model::{AccountId, EnforcementId, EnforcementLog, Noun, RuleId};
 use riskd_store::reader::EnforcementFilter;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::extract::Asked;
 use super::problem::Problem;
@@ -22,7 +22,7 @@ const LARGEST_PAGE: usize = 500;
 const TREND_DAYS: i64 = 30;
 
 /// Which rows of the log are wanted.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LogAsked {
@@ -48,7 +48,7 @@ pub(super) struct LogAsked {
 
 /// A page of the log, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LogPage {
+pub(super) struct LogPage {
     /// The rows.
     items: Vec<EnforcementView>,
     /// What to ask for as `before` to get the next page; null on the last.
@@ -57,7 +57,7 @@ pub struct LogPage {
 
 /// A row of the enforcement log.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct EnforcementView {
+pub(super) struct EnforcementView {
     /// The row.
     id: Option<i64>,
     /// When it was decided.
@@ -142,10 +142,7 @@ impl LogAsked {
     (status = "4XX", body = Problem, content_type = "application/problem+json"),
     (status = 503, body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn log(
-    state: State<Arc<Shared>>,
-    Asked(asked): Asked<LogAsked>,
-) -> Result<Json<LogPage>, Problem> {
+pub(super) async fn log(state: State<Arc<Shared>>, Asked(asked): Asked<LogAsked>) -> Result<Json<LogPage>, Problem> {
     let (filter, size, before) = (asked.filter()?, asked.size()?, asked.before.map(EnforcementId));
     let phase = *state.0.phase.borrow();
     let page = state
@@ -172,7 +169,7 @@ pub(super) async fn log(
 
 /// How long enforcements took, from decision to confirmed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LatencyView {
+pub(super) struct LatencyView {
     /// By rule, over everything in the log.
     rules: Vec<RuleLatency>,
     /// By day in UTC, oldest first, of the last thirty.
@@ -181,7 +178,7 @@ pub struct LatencyView {
 
 /// How long the enforcements of a rule took.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RuleLatency {
+pub(super) struct RuleLatency {
     /// The rule, as the log spells it.
     rule_id: String,
     /// Enforcements whose time is known.
@@ -196,7 +193,7 @@ pub struct RuleLatency {
 
 /// How long the enforcements of a day took.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DayLatency {
+pub(super) struct DayLatency {
     /// The day, in UTC.
     #[schema(format = Date)]
     day: String,
@@ -239,8 +236,5 @@ pub(super) async fn latency(state: State<Arc<Shared>>) -> Result<Json<LatencyVie
         mean_ms: day.mean_ms,
         max_ms: day.max_ms,
     };
-    Ok(Json(LatencyView {
-        rules: rules.into_iter().map(rule).collect(),
-        trend: trend.into_iter().map(day).collect(),
-    }))
+    Ok(Json(LatencyView { rules: rules.into_iter().map(rule).collect(), trend: trend.into_iter().map(day).collect() }))
 }

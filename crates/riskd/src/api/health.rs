@@ -20,7 +20,7 @@ const TURNS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether the loop turns.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Health {
+pub(super) struct Health {
     /// `ok`.
     status: &'static str,
     /// How far the daemon is.
@@ -29,7 +29,7 @@ pub struct Health {
 
 /// Why the daemon is not ready.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Readiness {
+pub(super) struct Readiness {
     /// Whether accounts are protected.
     ready: bool,
     /// Why not, a reason each.

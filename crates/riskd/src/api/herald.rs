@@ -53,7 +53,11 @@ struct StreamEvent<'a, T> {
 }
 
 /// One event of the stream, as text.
-pub(super) fn in_words(event_type: EventType, account_id: Option<AccountId>, data: &impl Serialize) -> Option<Utf8Bytes> {
+pub(super) fn in_words(
+    event_type: EventType,
+    account_id: Option<AccountId>,
+    data: &impl Serialize,
+) -> Option<Utf8Bytes> {
     let event = StreamEvent { event_type, account_id: account_id.map(|id| id.0), data };
     match serde_json::to_string(&event) {
         Ok(text) => Some(text.into()),
@@ -66,7 +70,7 @@ pub(super) fn in_words(event_type: EventType, account_id: Option<AccountId>, dat
 
 /// A `daemon_status` of this moment.
 pub(super) fn status(shared: &Shared, picture: Option<&Picture>) -> Option<Utf8Bytes> {
-    in_in_words(EventType::DaemonStatus, None, &Overview::of(picture, &shared.frame()))
+    in_words(EventType::DaemonStatus, None, &Overview::of(picture, &shared.frame()))
 }
 
 /// Takes messages as long as there are any to come.
@@ -132,7 +136,7 @@ impl Herald {
                 "ask": market.ask.map(|price| price.to_f64()),
                 "quoted_at": time(quoted_at),
             });
-            self.send(in_in_words(EventType::MarketQuote, None, &data));
+            self.send(in_words(EventType::MarketQuote, None, &data));
         }
     }
 
@@ -159,7 +163,9 @@ impl Herald {
                 in_words(EventType::GatewayUserOrder, id, &OrderView::of(order, name.as_deref()))
             }
             LiveNews::LockoutSet(lockout) => in_words(EventType::LockoutSet, id, &LockView::of(lockout)),
-            LiveNews::LockoutCleared => in_words(EventType::LockoutCleared, id, &json!({ "cleared_at": time(event.at) })),
+            LiveNews::LockoutCleared => {
+                in_words(EventType::LockoutCleared, id, &json!({ "cleared_at": time(event.at) }))
+            }
             LiveNews::Enforcement(log) => in_words(EventType::EnforcementAction, id, &EnforcementView::of(log)),
             LiveNews::DailyReset { day, realized_pnl } => {
                 let data = json!({ "day": day.to_string(), "realized_pnl": realized_pnl.to_f64() });

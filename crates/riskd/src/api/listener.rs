@@ -44,11 +44,11 @@ pub(super) async fn run(
         // The place first: a connection nobody has time for waits with the system, not with us.
         let place = tokio::select! {
             place = Arc::clone(&places).acquire_owned() => place,
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+            () = stopped(&mut stopping) => break,
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+            () = stopped(&mut stopping) => break,
         };
         let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -106,7 +106,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stopping.wait_for(|stopping| *stopping) => {
+        () = stopped(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -121,4 +121,9 @@ async fn answer(router: Router, request: Request<Incoming>) -> Response {
         Ok(response) => response,
         Err(never) => match never {},
     }
+}
+
+/// Resolves when the server is told to stop, or nobody is left to tell it.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _told_or_alone = stopping.wait_for(|stopping| *stopping).await.is_ok();
 }

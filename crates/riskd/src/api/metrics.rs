@@ -62,15 +62,11 @@ impl Page {
     }
 
     fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
-        let mut all = labels.to_vec();
-        for (bound, count) in histogram.cumulative() {
-            let bound = bound.to_string();
-            all.push(("le", &bound));
-            self.line("_bucket", &all, count);
-            all.pop();
+        let buckets = histogram.cumulative().map(|(bound, count)| (bound.to_string(), count));
+        for (bound, count) in buckets.chain([("+Inf".to_owned(), histogram.count())]) {
+            let labels: Vec<_> = labels.iter().copied().chain([("le", bound.as_str())]).collect();
+            self.line("_bucket", &labels, count);
         }
-        all.push(("le", "+Inf"));
-        self.line("_bucket", &all, histogram.count());
         self.line("_sum", labels, histogram.sum_s());
         self.line("_count", labels, histogram.count());
     }
@@ -220,7 +216,12 @@ fn of_the_broker(page: &mut Page, picture: &Picture) {
         page.figure(&[("hub", hub)], connections.saturating_sub(1));
     }
     let failed = picture.counts.requests_failed;
-    page.single("riskd_broker_requests_failed_total", "counter", "Requests of the engine to the broker that failed.", failed);
+    page.single(
+        "riskd_broker_requests_failed_total",
+        "counter",
+        "Requests of the engine to the broker that failed.",
+        failed,
+    );
     let Some(gateway) = &picture.gateway else { return };
     page.family("riskd_rest_calls_total", "counter", "Calls to the broker's REST interface, by endpoint and outcome.");
     for ((endpoint, outcome), count) in gateway.call_counts() {
@@ -235,9 +236,10 @@ fn of_the_broker(page: &mut Page, picture: &Picture) {
 }
 
 fn of_the_store(page: &mut Page, shared: &Shared) {
-    let (failing, failed) = shared.seen.borrow().as_ref().map_or((false, 0), |seen| {
-        (seen.picture.journal_failing_since.is_some(), seen.picture.counts.writes_failed)
-    });
+    let (failing, failed) =
+        shared.seen.borrow().as_ref().map_or((false, 0), |seen| {
+            (seen.picture.journal_failing_since.is_some(), seen.picture.counts.writes_failed)
+        });
     page.single("riskd_journal_failing", "gauge", "1 while the state database takes no writes.", u8::from(failing));
     page.single("riskd_writes_failed_total", "counter", "Batches that the state database did not take.", failed);
     let counts = shared.store.counts();

@@ -7,6 +7,7 @@
 //! Architecture invariant: no state of the engine is reached from here, and no row is written.
 
 mod accounts;
+mod admin;
 mod assets;
 mod clients;
 mod curves;
@@ -138,6 +139,7 @@ impl Server {
             database: database::Remembered::default(),
             clients: Clients::new(config.requests_per_second),
             sessions: Sessions::new(config.admin_idle, config.admin_longest),
+            password_turn: tokio::sync::Semaphore::new(1),
             traffic: shared::Traffic::default(),
             stopping: stopping.clone(),
             config,

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::shared::Shared;
-use super::{accounts, database, enforcements, health, metrics, rules, stream, trader};
+use super::{accounts, admin, database, enforcements, health, metrics, rules, stream, trader};
 
 /// The document's head.
 #[derive(OpenApi)]
@@ -41,6 +41,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(database::database))
         .routes(routes!(stream::stream))
         .routes(routes!(trader::begin))
+        .routes(routes!(admin::login))
+        .routes(routes!(admin::logout))
+        .routes(routes!(admin::session))
         .route("/openapi.json", axum::routing::get(served));
     OpenApiRouter::with_openapi(Head::openapi())
         .nest("/api/v1", api)

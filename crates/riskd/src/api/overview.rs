@@ -11,45 +11,45 @@ use crate::daemon::publish::{AccountPicture, LinkPicture, Picture};
 
 /// The daemon and every account.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Overview {
+pub(super) struct Overview {
     /// When this was so.
     #[schema(format = DateTime)]
-    pub at: String,
+    pub(super) at: String,
     /// The daemon.
-    pub daemon: DaemonView,
+    pub(super) daemon: DaemonView,
     /// Every account: locked and pending ones first, then by nearness to a limit.
-    pub accounts: Vec<AccountSummary>,
+    pub(super) accounts: Vec<AccountSummary>,
 }
 
 /// The daemon.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct DaemonView {
+pub(super) struct DaemonView {
     /// Its version.
-    pub version: &'static str,
+    pub(super) version: &'static str,
     /// When it was started.
     #[schema(format = DateTime)]
-    pub started_at: String,
+    pub(super) started_at: String,
     /// How far it is: `opening`, `connecting`, `watching`.
-    pub phase: PhaseView,
+    pub(super) phase: PhaseView,
     /// The version of the database's schema.
-    pub schema_version: i64,
+    pub(super) schema_version: i64,
     /// Whether everything that protects works: it watches, and both links to the broker are up.
-    pub protected: bool,
+    pub(super) protected: bool,
     /// The links to the broker.
-    pub links: LinksView,
+    pub(super) links: LinksView,
     /// The state database's writes.
-    pub journal: JournalView,
+    pub(super) journal: JournalView,
     /// What should worry people, the worst first.
-    pub alarms: Vec<Alarm>,
+    pub(super) alarms: Vec<Alarm>,
     /// When the rules in force were loaded; null before they were.
     #[schema(format = DateTime)]
-    pub rules_loaded_at: Option<String>,
+    pub(super) rules_loaded_at: Option<String>,
 }
 
 /// How far the daemon is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum PhaseView {
+pub(super) enum PhaseView {
     /// Opening the database, and migrating where needed.
     Opening,
     /// Reaching the broker.
@@ -70,48 +70,48 @@ impl From<Phase> for PhaseView {
 
 /// The links to the broker.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct LinksView {
+pub(super) struct LinksView {
     /// Accounts, orders, positions, trades.
-    pub user: LinkView,
+    pub(super) user: LinkView,
     /// Quotes.
-    pub market: LinkView,
+    pub(super) market: LinkView,
 }
 
 /// A link to the broker.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct LinkView {
+pub(super) struct LinkView {
     /// Whether it is up.
-    pub up: bool,
+    pub(super) up: bool,
     /// Since when; null before the daemon watches.
     #[schema(format = DateTime)]
-    pub since: Option<String>,
+    pub(super) since: Option<String>,
 }
 
 /// The state database's writes.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct JournalView {
+pub(super) struct JournalView {
     /// Whether it takes none. Protection goes on; nothing is unlocked meanwhile.
-    pub failing: bool,
+    pub(super) failing: bool,
 }
 
 /// Something that should worry people.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Alarm {
+pub(super) struct Alarm {
     /// Its stable name.
-    pub code: &'static str,
+    pub(super) code: &'static str,
     /// How bad it is.
-    pub severity: AlarmSeverity,
+    pub(super) severity: AlarmSeverity,
     /// What it is and what it means.
-    pub message: String,
+    pub(super) message: String,
     /// Since when.
     #[schema(format = DateTime)]
-    pub since: String,
+    pub(super) since: String,
 }
 
 /// How bad an alarm is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AlarmSeverity {
+pub(super) enum AlarmSeverity {
     /// Protection does not work as it should.
     Critical,
     /// Worth a look.
@@ -161,9 +161,7 @@ impl DaemonView {
                 user: link(picture.map(|picture| picture.user_link)),
                 market: link(picture.map(|picture| picture.market_link)),
             },
-            journal: JournalView {
-                failing: picture.is_some_and(|picture| picture.journal_failing_since.is_some()),
-            },
+            journal: JournalView { failing: picture.is_some_and(|picture| picture.journal_failing_since.is_some()) },
             alarms: picture.map(alarms).unwrap_or_else(|| vec![not_watching(frame)]),
             rules_loaded_at: picture.map(|picture| time(picture.rules_loaded_at)),
         }

@@ -133,9 +133,12 @@ mod tests {
         assert!(matches!(is_password(&path, &secret("x")), Err(PasswordError::NotSet)));
         set_password(&path, &secret("correct horse battery")).unwrap();
         set_password(&path, &secret("another horse battery")).unwrap();
-        for (password, expected) in
-            [("another horse battery", true), ("correct horse battery", false), ("", false), ("another horse batterY", false)]
-        {
+        for (password, expected) in [
+            ("another horse battery", true),
+            ("correct horse battery", false),
+            ("", false),
+            ("another horse batterY", false),
+        ] {
             assert_eq!(is_password(&path, &secret(password)).unwrap(), expected, "{password}");
         }
         let text = std::fs::read_to_string(&path).unwrap();
@@ -149,7 +152,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.password");
         for length in [0, SHORTEST_PASSWORD - 1, LONGEST_PASSWORD + 1] {
-            assert!(matches!(set_password(&path, &secret(&"x".repeat(length))), Err(PasswordError::Length)), "{length}");
+            assert!(
+                matches!(set_password(&path, &secret(&"x".repeat(length))), Err(PasswordError::Length)),
+                "{length}"
+            );
         }
         set_password(&path, &secret("correct horse battery")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -157,8 +163,14 @@ mod tests {
         assert!(matches!(exposed, Err(PasswordError::Exposed { mode: 0o640, .. })), "{exposed:?}");
         for text in ["", "secret", "$argon2i$v=19$m=4096,t=3,p=1$c29tZXNhbHQ$aGFzaA"] {
             std::fs::remove_file(&path).unwrap();
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap()
-                .write_all(text.as_bytes()).unwrap();
+            std::fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .unwrap()
+                .write_all(text.as_bytes())
+                .unwrap();
             assert!(matches!(is_password(&path, &secret("x")), Err(PasswordError::NoHash { .. })), "{text:?}");
         }
     }

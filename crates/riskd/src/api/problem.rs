@@ -11,7 +11,7 @@ use serde::Serialize;
 /// What went wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(title = "Problem")]
-pub struct Problem {
+pub(super) struct Problem {
     /// A stable name of the problem, such as `urn:riskd:not-found`.
     #[serde(rename = "type")]
     #[schema(rename = "type")]

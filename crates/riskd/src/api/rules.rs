@@ -13,7 +13,7 @@ use super::wire::RuleView;
 
 /// The rules of every account.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RulesView {
+pub(super) struct RulesView {
     /// Whether, for any account, any breach closes everything and locks without end.
     strict_mode: bool,
     /// Every account's rules.
@@ -22,7 +22,7 @@ pub struct RulesView {
 
 /// An account's rules.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AccountRules {
+pub(super) struct AccountRules {
     /// The broker's number of the account.
     id: i64,
     /// Its name.

@@ -1,7 +1,7 @@
 //! What the handlers share: the newest picture, the way to the store, who is logged in.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) database: Remembered,
     pub(super) clients: Clients,
     pub(super) sessions: Sessions,
+    /// Passwords are looked at one at a time.
+    pub(super) password_turn: Semaphore,
     pub(super) traffic: Traffic,
     /// Whether the server is stopping.
     pub(super) stopping: watch::Receiver<bool>,
@@ -176,5 +178,6 @@ impl Store {
 
 fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Problem {
     warn!(query = name, %error, "the state database could not be read for the API");
-    Problem::unavailable("The state database could not be read; the daemon's log says why.").named("database-unreadable")
+    Problem::unavailable("The state database could not be read; the daemon's log says why.")
+        .named("database-unreadable")
 }

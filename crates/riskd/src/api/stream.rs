@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::herald::status;
+use super::listener::stopped;
 use super::problem::Problem;
 use super::shared::Shared;
 
@@ -81,7 +82,7 @@ async fn listen(mut socket: WebSocket, shared: Arc<Shared>, _place: Place) {
             event = events.recv() => hand_on(&mut socket, &shared, &mut events, event).await,
             said = socket.recv() => matches!(said, Some(Ok(Message::Ping(_) | Message::Pong(_)))),
             _ = ping.tick() => send(&mut socket, Message::Ping(Default::default())).await,
-            _ = stopping.wait_for(|stopping| *stopping) => false,
+            () = stopped(&mut stopping) => false,
         };
         if !goes_on {
             let _gone = send(&mut socket, Message::Close(None)).await;

@@ -21,7 +21,7 @@ const KEPT_S: u32 = 30 * 24 * 3_600;
 /// The token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TokenShown {
+pub(super) struct TokenShown {
     /// What `api.token_file` holds.
     #[schema(value_type = String, format = Password)]
     token: SecretString,

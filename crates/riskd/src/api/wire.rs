@@ -25,17 +25,17 @@ fn points(price: Price) -> f64 {
 
 /// A lockout in force.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct LockView {
+pub(super) struct LockView {
     /// The rule that locked the account.
-    pub rule_id: String,
+    pub(super) rule_id: String,
     /// Why, with the numbers.
-    pub reason: String,
+    pub(super) reason: String,
     /// Since when.
     #[schema(format = DateTime)]
-    pub locked_at: String,
+    pub(super) locked_at: String,
     /// Until when; null means without end.
     #[schema(format = DateTime)]
-    pub locked_until: Option<String>,
+    pub(super) locked_until: Option<String>,
 }
 
 impl LockView {
@@ -52,7 +52,7 @@ impl LockView {
 /// What a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Unit {
+pub(super) enum Unit {
     /// Dollars.
     Dollars,
     /// Contracts held.
@@ -63,31 +63,29 @@ pub enum Unit {
 
 /// How near an account is to a limit.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct GaugeView {
+pub(super) struct GaugeView {
     /// The rule's stable code.
-    pub rule_id: String,
+    pub(super) rule_id: String,
     /// The rule's key in the config.
-    pub rule: String,
+    pub(super) rule: String,
     /// What is counted.
-    pub unit: Unit,
+    pub(super) unit: Unit,
     /// How much is used; negative while a loss limit sees a profit.
-    pub used: f64,
+    pub(super) used: f64,
     /// At which number the rule is broken.
-    pub limit: f64,
+    pub(super) limit: f64,
     /// How much is left.
-    pub left: f64,
+    pub(super) left: f64,
     /// The part that is used: 1 at the limit, at most 1000.
-    pub fraction: f64,
+    pub(super) fraction: f64,
     /// The contract it speaks of; null for the whole account.
-    pub contract_id: Option<String>,
+    pub(super) contract_id: Option<String>,
 }
 
 impl GaugeView {
     pub(super) fn of(picture: &GaugePicture) -> Self {
         let (unit, used, limit, left) = match picture.gauge.reading {
-            Reading::Dollars { used, limit } => {
-                (Unit::Dollars, dollars(used), dollars(limit), dollars(limit - used))
-            }
+            Reading::Dollars { used, limit } => (Unit::Dollars, dollars(used), dollars(limit), dollars(limit - used)),
             Reading::Contracts { used, limit } => {
                 (Unit::Contracts, used as f64, limit as f64, limit.saturating_sub(used) as f64)
             }
@@ -110,46 +108,46 @@ impl GaugeView {
 
 /// An account in the overview.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AccountSummary {
+pub(super) struct AccountSummary {
     /// The broker's number of it.
-    pub id: i64,
+    pub(super) id: i64,
     /// Its name.
-    pub name: String,
+    pub(super) name: String,
     /// Whether the broker lets it trade; null until it said so.
-    pub can_trade: Option<bool>,
+    pub(super) can_trade: Option<bool>,
     /// Whether positions and orders are known for certain.
-    pub certain: bool,
+    pub(super) certain: bool,
     /// The IANA name of its time zone.
-    pub time_zone: String,
+    pub(super) time_zone: String,
     /// The present trading day, named by the date on which it ends.
     #[schema(format = Date)]
-    pub trading_day: String,
+    pub(super) trading_day: String,
     /// When the day began.
     #[schema(format = DateTime)]
-    pub day_starts_at: String,
+    pub(super) day_starts_at: String,
     /// When the day ends.
     #[schema(format = DateTime)]
-    pub day_ends_at: String,
+    pub(super) day_ends_at: String,
     /// Realized P&L of the day, in dollars.
-    pub realized_pnl: f64,
+    pub(super) realized_pnl: f64,
     /// Unrealized P&L of the positions that have a price, in dollars.
-    pub unrealized_pnl: f64,
+    pub(super) unrealized_pnl: f64,
     /// Positions left out of it for want of a price.
-    pub unpriced_positions: usize,
+    pub(super) unpriced_positions: usize,
     /// Open positions.
-    pub positions: usize,
+    pub(super) positions: usize,
     /// Contracts held, long and short added up.
-    pub contracts: i64,
+    pub(super) contracts: i64,
     /// Living orders.
-    pub orders: usize,
+    pub(super) orders: usize,
     /// The lockout in force.
-    pub lock: Option<LockView>,
+    pub(super) lock: Option<LockView>,
     /// Enforcements that the broker has not confirmed.
-    pub pending_enforcements: usize,
+    pub(super) pending_enforcements: usize,
     /// Rules that are not armed.
-    pub not_armed: usize,
+    pub(super) not_armed: usize,
     /// The limit it is nearest to.
-    pub nearest: Option<GaugeView>,
+    pub(super) nearest: Option<GaugeView>,
 }
 
 impl AccountSummary {
@@ -179,20 +177,20 @@ impl AccountSummary {
 
 /// An account by itself.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct AccountDetail {
+pub(super) struct AccountDetail {
     /// What the overview says of it.
     #[serde(flatten)]
-    pub summary: AccountSummary,
+    pub(super) summary: AccountSummary,
     /// Fees of the day, in dollars.
-    pub fees: f64,
+    pub(super) fees: f64,
     /// How near it is to each limit, the nearest first.
-    pub gauges: Vec<GaugeView>,
+    pub(super) gauges: Vec<GaugeView>,
     /// Its open positions.
-    pub positions_open: Vec<PositionView>,
+    pub(super) positions_open: Vec<PositionView>,
     /// Its living orders.
-    pub orders_open: Vec<OrderView>,
+    pub(super) orders_open: Vec<OrderView>,
     /// Its rules.
-    pub rules: Vec<RuleView>,
+    pub(super) rules: Vec<RuleView>,
 }
 
 impl AccountDetail {
@@ -210,28 +208,28 @@ impl AccountDetail {
 
 /// An open position.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct PositionView {
+pub(super) struct PositionView {
     /// The broker's number of it.
-    pub id: i64,
+    pub(super) id: i64,
     /// The contract.
-    pub contract_id: String,
+    pub(super) contract_id: String,
     /// The contract's name, such as `MNQU5`; its id until the broker described it.
-    pub name: String,
+    pub(super) name: String,
     /// `long`, `short`, or `unknown` where the broker did not say.
-    pub side: &'static str,
+    pub(super) side: &'static str,
     /// Contracts.
-    pub size: i64,
+    pub(super) size: i64,
     /// Average price, in points.
-    pub average_price: f64,
+    pub(super) average_price: f64,
     /// The last price, in points.
-    pub last_price: Option<f64>,
+    pub(super) last_price: Option<f64>,
     /// Unrealized P&L, in dollars; null without a price.
-    pub unrealized_pnl: Option<f64>,
+    pub(super) unrealized_pnl: Option<f64>,
     /// Whether the price is old.
-    pub stale: bool,
+    pub(super) stale: bool,
     /// When it was opened.
     #[schema(format = DateTime)]
-    pub opened_at: String,
+    pub(super) opened_at: String,
 }
 
 impl PositionView {
@@ -267,32 +265,32 @@ impl PositionView {
 
 /// A living order.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct OrderView {
+pub(super) struct OrderView {
     /// The broker's number of it.
-    pub id: i64,
+    pub(super) id: i64,
     /// The contract.
-    pub contract_id: String,
+    pub(super) contract_id: String,
     /// The contract's name; its id until the broker described it.
-    pub name: String,
+    pub(super) name: String,
     /// `buy` or `sell`; `unknown` where the broker did not say.
-    pub side: &'static str,
+    pub(super) side: &'static str,
     /// `market`, `limit`, `stop`, `stop_limit`, `trailing_stop`, `join_bid`, `join_ask`, or `other`.
     #[serde(rename = "type")]
     #[schema(rename = "type")]
-    pub order_type: &'static str,
+    pub(super) order_type: &'static str,
     /// Contracts.
-    pub size: i64,
+    pub(super) size: i64,
     /// Contracts filled.
-    pub filled_size: i64,
+    pub(super) filled_size: i64,
     /// Limit price, in points.
-    pub limit_price: Option<f64>,
+    pub(super) limit_price: Option<f64>,
     /// Stop price, in points.
-    pub stop_price: Option<f64>,
+    pub(super) stop_price: Option<f64>,
     /// `pending`, `working`, `filled`, and so on.
-    pub state: &'static str,
+    pub(super) state: &'static str,
     /// When it was placed.
     #[schema(format = DateTime)]
-    pub created_at: String,
+    pub(super) created_at: String,
 }
 
 impl OrderView {
@@ -347,17 +345,17 @@ impl TradeView {
 
 /// A rule, in words.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct RuleView {
+pub(super) struct RuleView {
     /// Its stable code.
-    pub rule_id: String,
+    pub(super) rule_id: String,
     /// Its key in the config.
-    pub rule: String,
+    pub(super) rule: String,
     /// The rule in a sentence with its numbers.
-    pub sentence: String,
+    pub(super) sentence: String,
     /// Whether it could fire now.
-    pub armed: bool,
+    pub(super) armed: bool,
     /// Why not.
-    pub reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 impl RuleView {

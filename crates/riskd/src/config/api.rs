@@ -14,7 +14,7 @@ use super::folder::ConfigFolder;
 use super::secret::read_private_file;
 
 /// Where the dashboard is unless the config says otherwise.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8765);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8765);
 /// A trader's token must be at least this long, in characters: it must not be guessed.
 const SHORTEST_TOKEN: usize = 24;
 
@@ -71,10 +71,9 @@ impl ApiConfig {
             listen: section.listen,
             token: token.transpose()?,
             admin_password_file: folder.resolve(&section.admin_password_file),
-            tls: section.tls.map(|tls| TlsFiles {
-                certificate: folder.resolve(&tls.certificate),
-                key: folder.resolve(&tls.key),
-            }),
+            tls: section
+                .tls
+                .map(|tls| TlsFiles { certificate: folder.resolve(&tls.certificate), key: folder.resolve(&tls.key) }),
             allowed_hosts: section.allowed_hosts.0,
             admin_idle: Duration::from_secs(60 * u64::from(section.admin_idle_minutes)),
             admin_longest: Duration::from_secs(60 * u64::from(section.admin_longest_minutes)),

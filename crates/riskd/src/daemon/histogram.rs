@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// Upper bounds of the buckets of decision times, in nanoseconds.
-pub const DECISION_BOUNDS_NS: [u64; 12] =
+pub(super) const DECISION_BOUNDS_NS: [u64; 12] =
     [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
 /// Upper bounds of the buckets of enforcement times, in nanoseconds: the alert thresholds, 500 ms, 2 s and 5 s, among them.
-pub const ENFORCEMENT_BOUNDS_NS: [u64; 12] = [
+pub(super) const ENFORCEMENT_BOUNDS_NS: [u64; 12] = [
     10_000_000,
     25_000_000,
     50_000_000,

@@ -171,7 +171,7 @@ fn assemble(
         inbox,
         outcomes,
         retention: setup.database.row_retention(),
-        counts: notices::Counts::default(),
+        counts: Counts::default(),
         latencies: summary::Latencies::new(),
         actions,
         retry_writes_at: Timestamp::MIN,

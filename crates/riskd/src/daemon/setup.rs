@@ -9,8 +9,8 @@ use riskd_gateway::client::ClientConfig;
 use tracing::{error, info, warn};
 
 use crate::config::{
-    AccountConfig, ArmedRules, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, Surroundings, load_accounts,
-    load_rules,
+    AccountConfig, ApiConfig, ArmedRules, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, Surroundings,
+    load_accounts, load_rules,
 };
 
 /// Everything the daemon is told.
@@ -24,6 +24,8 @@ pub struct Setup {
     pub accounts: Vec<AccountSetup>,
     /// The rules of accounts that have none of their own.
     pub rules: Arc<ArmedRules>,
+    /// The dashboard and its API.
+    pub api: ApiConfig,
 }
 
 /// One account to protect, and its rules.
@@ -56,6 +58,7 @@ impl Setup {
             gateway: ClientConfig::new(gateway.api_url, gateway.hub_url, gateway.user_name, api_key),
             accounts: accounts.collect::<Result<_, ConfigError>>()?,
             rules,
+            api: ApiConfig::load(folder)?,
         })
     }
 

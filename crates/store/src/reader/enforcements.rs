@@ -103,7 +103,7 @@ impl Reader {
     /// The file cannot be read.
     pub fn enforcement_key(&self, id: EnforcementId) -> Result<Option<PageKey>, StoreError> {
         self.with(|connection| {
-            let mut run = || -> rusqlite::Result<Option<PageKey>> {
+            let run = || -> rusqlite::Result<Option<PageKey>> {
                 let mut statement = connection.prepare_cached(KEY_OF_ROW)?;
                 let mut rows = statement.query([id.0])?;
                 let Some(row) = rows.next()? else { return Ok(None) };
