@@ -68,11 +68,6 @@ impl Problem {
     pub(super) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
-
-    #[cfg(test)]
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
-    }
 }
 
 impl IntoResponse for Problem {

@@ -11,7 +11,7 @@ use super::checks;
 use super::document::Document;
 use super::error::ConfigError;
 use super::folder::ConfigFolder;
-use super::secret::read_private_file;
+use super::secret::read_secret_file;
 
 /// Where the dashboard is unless the config says otherwise.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8765);
@@ -57,7 +57,7 @@ impl ApiConfig {
         let section = document.as_ref().map(Document::read::<File>).transpose()?.unwrap_or_default().api;
         let token = section.token_file.as_ref().map(|file| {
             let file = folder.resolve(file);
-            let token = read_private_file(&file, "the token file")?;
+            let token = read_secret_file(&file, "token")?;
             let length = token.expose_secret().chars().count();
             let one_word = token.expose_secret().chars().all(|character| character.is_ascii_graphic());
             if length < SHORTEST_TOKEN || !one_word {

@@ -1,7 +1,8 @@
 //! Every YAML block of the documents through the loader of the file it is from.
 
 use riskd::config::{
-    ApiConfig, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, LoggingConfig, load_accounts, load_rules,
+    ApiConfig, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, LoggingConfig, Surroundings, load_accounts,
+    load_alerts, load_rules,
 };
 
 use crate::markdown::blocks;
@@ -27,6 +28,8 @@ fn file_of(text: &str) -> Option<&'static str> {
         Some("logging.yaml")
     } else if has(&["api"]) {
         Some("api.yaml")
+    } else if has(&["alerts"]) {
+        Some("alerts.yaml")
     } else {
         None
     }
@@ -39,6 +42,7 @@ fn load(name: &str, folder: &ConfigFolder) -> Result<(), ConfigError> {
         "gateway.yaml" => GatewayConfig::load(folder).map(|_| ()),
         "api.yaml" => ApiConfig::load(folder).map(|_| ()),
         "accounts.yaml" => load_accounts(folder).map(|_| ()),
+        "alerts.yaml" => load_alerts(folder, &Surroundings::of(&[("SECRET", "https://127.0.0.1/x")])).map(|_| ()),
         _ => LoggingConfig::load(folder).map(|_| ()),
     }
 }
