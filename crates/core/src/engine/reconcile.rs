@@ -32,6 +32,7 @@ impl Desk {
         self.reconciliation.outstanding = Some(request_id);
         self.reconciliation.asked_at = Some(context.at);
         if !self.outbox.enforcements.is_empty() {
+            self.reconciliation.budget.spend(context.at);
             self.outbox.looks += 1;
         }
     }

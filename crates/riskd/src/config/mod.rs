@@ -4,6 +4,7 @@
 
 mod accounts;
 mod alerts;
+mod api;
 mod checks;
 mod database;
 mod document;
@@ -17,6 +18,7 @@ mod secret;
 
 pub use accounts::{AccountConfig, load_accounts};
 pub use alerts::load_alerts;
+pub use api::{ApiConfig, TlsFiles};
 pub use database::{
     BackupConfig, DatabaseConfig, EnforcementConfig, IndexesConfig, MigrationConfig, RetentionConfig, SCHEMA_VERSION,
     SchemaConfig,
