@@ -6,12 +6,21 @@ use super::action::{Action, Notice, RequestKind, Write};
 use super::desk::{Context, Desk};
 use super::enforce::revise;
 use crate::model::{
-    AccountId, ContractId, EnforcementAction, EnforcementLogDraft, Order, OrderId, OrderState, Position, Quote,
+    Account, AccountId, ContractId, EnforcementAction, EnforcementLogDraft, Order, OrderId, OrderState, Position, Quote,
 };
 use crate::rules::{Goal, Trigger};
-use crate::state::Markets;
+use crate::state::{Funds, Markets};
 
 impl Desk {
+    /// Takes over what the broker says of the account itself.
+    pub(super) fn observe_account(&mut self, account: Account, at: Timestamp) {
+        match &mut self.state.funds {
+            Some(funds) => funds.tell(account.balance, at),
+            None => self.state.funds = Some(Funds::at(account.balance)),
+        }
+        self.state.account = Some(account);
+    }
+
     /// Takes over an open position (or, with size 0, a closed one). Gives the trigger when it really changed.
     pub(super) fn observe_position(&mut self, context: &mut Context<'_>, position: Position) -> Option<Trigger> {
         let contract_id = position.contract_id.clone();

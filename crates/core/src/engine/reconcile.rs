@@ -73,7 +73,11 @@ impl Desk {
         self.take_over_trades(context, &snapshot, &mut triggers);
         let directions_known = snapshot.positions.iter().all(|position| position.has_known_direction());
         if let Some(account) = snapshot.account {
-            self.state.account = Some(account);
+            if is_first {
+                // It holds every trade that was listed with it.
+                self.state.funds = None;
+            }
+            self.observe_account(account, context.at);
             triggers.push(Trigger::Account);
         }
         for invalid in snapshot.refused {

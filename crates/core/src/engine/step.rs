@@ -44,7 +44,7 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
         Event::Quote(quote) => engine.observe_prices(config, at, actions, &quote),
         Event::Contract(contract) => engine.observe_contract(config, at, actions, contract),
         Event::Account(account) => engine.with_desk(config, at, actions, account.id, |desk, context| {
-            desk.state.account = Some(account);
+            desk.observe_account(account, context.at);
             desk.ask_rules(context, &[Trigger::Account]);
         }),
         Event::Position(position) => engine.with_desk(config, at, actions, position.account_id, |desk, context| {
@@ -146,6 +146,7 @@ impl EngineState {
             actions,
         };
         work(desk, &mut context);
+        desk.store_mark_if_due(&mut context);
         desk.pursue(&mut context);
         desk.look_if_due(&mut context);
         // Whatever is still due could not be done now: it waits a moment instead of spinning.

@@ -7,7 +7,7 @@ use super::config::{Config, EnforcementTiming};
 use super::desk::{Context, Desk};
 use super::enforce::revise;
 use super::step::EngineState;
-use crate::model::{DailyUnrealizedPnl, DailyUnrealizedPnlDraft, Money, milliseconds_between, time_after_ms};
+use crate::model::{DailyUnrealizedPnl, DailyUnrealizedPnlDraft, Money, RuleId, milliseconds_between, time_after_ms};
 use crate::rules::Trigger;
 use crate::state::{Markets, Session};
 
@@ -105,7 +105,7 @@ impl Desk {
         self.earlier_days.insert(day, realized_pnl);
         context.tell(Notice::DailyReset { account_id: self.id(), day, realized_pnl });
         self.store_schedule(context);
-        let mut triggers: Vec<Trigger> = Vec::new();
+        let mut triggers: Vec<Trigger> = vec![Trigger::Time];
         for trade in std::mem::take(&mut self.later_trades) {
             triggers.extend(self.observe_trade(context, trade));
         }
@@ -169,7 +169,11 @@ impl Desk {
             return;
         }
         if durable {
+            let was_for_drawdown = self.state.locks.has_been_locked_by(RuleId::MAX_DRAWDOWN);
             self.state.locks.clear(context.at);
+            if was_for_drawdown && !self.state.locks.has_been_locked_by(RuleId::MAX_DRAWDOWN) {
+                self.restart_drawdown(context);
+            }
             context.tell(Notice::LockoutCleared(self.id()));
             self.ask_rules_about_everything(context);
         } else {
@@ -218,7 +222,7 @@ impl Desk {
             let after_ms = next_severity_after_ms(&config.enforcement, pending.told)?;
             Some(time_after_ms(pending.log.timestamp, after_ms))
         });
-        [lockout_ends, look, self.rules_wake_at]
+        [lockout_ends, look, self.rules_wake_at, self.mark_on_disk.due_at()]
             .into_iter()
             .flatten()
             .chain(slow)

@@ -18,6 +18,7 @@ impl Desk {
 
     /// Counts a trade and keeps its row of history. Says whether the day's P&L or fees changed.
     pub(super) fn count_trade(&mut self, context: &mut Context<'_>, trade: Trade) -> bool {
+        let executed_at = trade.execution_time;
         let known = self.state.session.trade(trade.id).cloned();
         let before = (self.state.session.realized_pnl(), self.state.session.fees());
         match self.state.session.apply(&trade) {
@@ -29,7 +30,14 @@ impl Desk {
                 }
             }
         }
-        before != (self.state.session.realized_pnl(), self.state.session.fees())
+        let after = (self.state.session.realized_pnl(), self.state.session.fees());
+        let net = (after.0 - after.1) - (before.0 - before.1);
+        if net != Money::ZERO
+            && let Some(funds) = &mut self.state.funds
+        {
+            funds.trade(net, executed_at, context.at);
+        }
+        before != after
     }
 
     /// Writes down the day's realized P&L.

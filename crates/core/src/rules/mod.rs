@@ -15,7 +15,7 @@ use crate::model::RuleId;
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
-pub use verdict::{Breach, Goal, LockTerm, Note, Trigger, Verdict};
+pub use verdict::{Breach, DrawdownNote, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// A rule with its config.
 pub trait Rule: Send + Sync + std::fmt::Debug {
@@ -155,6 +155,7 @@ rules! {
         daily_unrealized_loss,
         max_unrealized_profit,
         no_stop_loss_grace,
+        max_drawdown,
     }
     in_a_later_version {
         trade_frequency_limit = 6,
@@ -164,7 +165,6 @@ rules! {
         symbol_blocks = 11,
         trade_management = 12,
         daily_realized_profit = 13,
-        max_drawdown = 14,
         news_window = 15,
     }
 }

@@ -33,6 +33,18 @@ impl Locks {
         self.latched.iter().any(|(rule, until)| *rule == rule_id && until.is_none_or(|until| until > at))
     }
 
+    /// Whether the rule has locked the account since it was last free.
+    pub(crate) fn has_been_locked_by(&self, rule_id: RuleId) -> bool {
+        self.latched.iter().any(|(rule, _)| *rule == rule_id)
+    }
+
+    /// Forgets that the rule has locked the account if the term it asked for is over; says whether it was.
+    pub(crate) fn take_ended_latch(&mut self, rule_id: RuleId, at: Timestamp) -> bool {
+        let before = self.latched.len();
+        self.latched.retain(|(rule, until)| *rule != rule_id || until.is_none_or(|until| until > at));
+        self.latched.len() != before
+    }
+
     /// Sets a lockout. The strictest is kept; says whether it is this one.
     pub(crate) fn set(&mut self, lockout: Lockout) -> bool {
         self.latched.retain(|(rule, _)| *rule != lockout.rule_id);

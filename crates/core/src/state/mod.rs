@@ -4,12 +4,14 @@
 //! read it through [`AccountView`].
 
 mod book;
+mod funds;
 mod locks;
 mod markets;
 mod session;
 mod tracking;
 
 pub use book::{Book, Heard};
+pub use funds::Funds;
 pub use locks::Locks;
 pub use markets::{Market, Markets};
 pub(crate) use session::DayOfTrade;
@@ -17,6 +19,7 @@ pub use session::Session;
 pub use tracking::{Strayed, Tracked, Tracking};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::model::{Account, AccountId, ContractId, Money, Position, Price};
 
@@ -40,6 +43,21 @@ pub struct AccountState {
     pub looked_at: Option<Timestamp>,
     /// How the open positions fared.
     pub tracking: Tracking,
+    /// The cash; absent until the broker told the balance.
+    pub funds: Option<Funds>,
+    /// From where a drawdown is reckoned; absent until it is known.
+    pub drawdown: Option<Drawdown>,
+}
+
+/// From where an account's drawdown is reckoned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drawdown {
+    /// The balance in dollars with which the watch began.
+    pub starting_balance: Money,
+    /// The highest equity or balance in dollars that counts.
+    pub high_water_mark: Money,
+    /// The trading day up to which it counts.
+    pub day: Date,
 }
 
 /// One account and the markets, at a moment: all that a rule may look at.

@@ -7,6 +7,7 @@ mod probe;
 
 mod config_forms;
 mod properties;
+mod rules_drawdown;
 mod rules_instrument;
 mod rules_loss;
 mod rules_max_contracts;
