@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use riskd::config::{ConfigFolder, Surroundings as ConfigSurroundings};
+use riskd::daemon::publish::Publisher;
 use riskd::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
 use riskd::failure::Failure;
 use riskd_core::model::{AccountId, ContractId, OrderId, Price, Side};
@@ -175,6 +176,11 @@ impl Ground {
     }
 
     pub(crate) fn start_with(&self, setup: Setup) -> Daemon {
+        self.start_showing(setup, Publisher::to_nobody())
+    }
+
+    /// The same, with somebody who looks.
+    pub(crate) fn start_showing(&self, setup: Setup, publisher: Publisher) -> Daemon {
         let (stop, clock) = (Stop::new(), self.clock.clone());
         let (phase, phases) = watch::channel(Phase::Opening);
         let surroundings = Surroundings {
@@ -182,7 +188,7 @@ impl Ground {
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),
-            publisher: daemon::publish::Publisher::to_nobody(),
+            publisher,
         };
         Daemon { task: tokio::spawn(daemon::run(setup, surroundings)), stop, phases }
     }
@@ -269,7 +275,7 @@ impl Ground {
 pub(crate) struct Daemon {
     task: JoinHandle<Result<Summary, Failure>>,
     pub(crate) stop: Stop,
-    phases: watch::Receiver<Phase>,
+    pub(crate) phases: watch::Receiver<Phase>,
 }
 
 impl Daemon {
