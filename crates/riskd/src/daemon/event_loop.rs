@@ -9,6 +9,7 @@ use riskd_store::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+use super::admin::{AdminRefusal, AdminRequest, AdminRequests, AdminWish, Waiting, answer_when_durable};
 use super::executor::Executor;
 use super::journal::{Journal, Outcome};
 use super::notices::Counts;
@@ -46,6 +47,10 @@ pub(super) struct EventLoop {
     pub(super) retry_writes_at: Timestamp,
     /// Shows people what there is.
     pub(super) publisher: Publisher,
+    /// What admins ask.
+    pub(super) admin: AdminRequests,
+    /// Admins who wait for an answer.
+    pub(super) waiting: Waiting,
     /// Told what people are to know.
     pub(super) alerts: Alerts,
     /// Fed as long as the loop turns.
@@ -85,6 +90,7 @@ impl EventLoop {
                     self.take(Event::TimePassed);
                 }
             }
+            request = self.admin.next() => self.take_request(request),
             _ = stop.changed() => {}
         }
         self.publish();
@@ -97,12 +103,17 @@ impl EventLoop {
             journal_failing: self.journal.is_failing(),
             inbox: &self.inbox,
             gateway: Some(self.executor.gateway()),
+            alerts: Some(&self.alerts),
         };
         self.publisher.turn(&self.engine, &self.config, self.clock.now(), &around);
     }
 
     fn take(&mut self, event: Event) {
         let news = self.publisher.news_of(&event);
+        let not_cleared = match &event {
+            Event::LockoutNotCleared { account_id } => Some(*account_id),
+            _ => None,
+        };
         let began = Instant::now();
         let at = self.clock.now();
         step(&mut self.engine, &self.config, Input { at, event }, &mut self.actions);
@@ -110,6 +121,9 @@ impl EventLoop {
         self.latencies.record(elapsed);
         self.counts.decisions.record(elapsed);
         self.dispatch(at);
+        if let Some(account_id) = not_cleared {
+            self.waiting.not_cleared(account_id);
+        }
         if let Some((account_id, news)) = news {
             self.publisher.tell(at, Some(account_id), news);
         }
@@ -120,6 +134,33 @@ impl EventLoop {
             let engine = &self.engine;
             self.journal.retry(|| engine.durable_state());
         }
+    }
+
+    /// Does what an admin asks, and keeps a record of it. What is done and its record are one batch of writes.
+    fn take_request(&mut self, request: AdminRequest) {
+        let at = self.clock.now();
+        let (wish, audit, answer) = request.into_parts(at);
+        match wish {
+            AdminWish::Record { .. } => answer_when_durable(self.journal.submit(vec![audit]), answer),
+            AdminWish::Unlock { account_id, .. } => match self.may_unlock(account_id) {
+                Ok(()) => {
+                    self.waiting.for_unlock(account_id, answer);
+                    self.actions.push(Action::Store(audit));
+                    self.take(Event::UnlockAsked { account_id });
+                }
+                Err(refusal) => {
+                    let _nobody_waits = answer.send(Err(refusal));
+                }
+            },
+        }
+    }
+
+    fn may_unlock(&self, account_id: AccountId) -> Result<(), AdminRefusal> {
+        let account = self.engine.account(account_id).ok_or(AdminRefusal::UnknownAccount)?;
+        if !account.locks.is_locked() {
+            return Err(AdminRefusal::NotLocked);
+        }
+        if self.journal.is_failing() { Err(AdminRefusal::NotDurable) } else { Ok(()) }
     }
 
     fn take_outcome(&mut self, outcome: Outcome) {
@@ -157,6 +198,7 @@ impl EventLoop {
                 Action::Send(request) => requests.push(request),
                 Action::WatchQuotes(contract_id) => self.executor.watch_quotes(contract_id),
                 Action::Notice(notice) => {
+                    self.waiting.observe(&notice);
                     self.counts.take(&notice);
                     self.alerts.notice(&notice);
                 }

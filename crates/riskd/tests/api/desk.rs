@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use riskd::api::{self, Server};
 use riskd::config::ApiConfig;
-use riskd::daemon::Phase;
+use riskd::daemon::admin::administration;
 use riskd::daemon::publish::publishing;
+use riskd::daemon::{Phase, Stop};
 use riskd_store::Clock;
 use serde_json::Value;
 
@@ -61,12 +62,16 @@ impl Desk {
         let setup = ground.setup();
         let (publisher, published) = publishing();
         let (clock, database) = (ground.clock.clone(), setup.database.clone());
-        let daemon = ground.start_showing(setup, publisher);
+        let (admin, requests) = administration();
+        let stop = Stop::new();
+        let daemon = ground.start_showing(setup, publisher, requests, stop.clone());
         let around = api::Surroundings {
             clock: Clock::new(move || clock.now()),
             phase: daemon.phases.clone(),
             published,
             database,
+            admin,
+            stop,
         };
         let server = Server::start(change(config(&ground)), around).await.unwrap();
         Self { address: server.address(), ground, daemon, server }

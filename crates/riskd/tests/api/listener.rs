@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use riskd::api::{ApiError, Server, Surroundings, start_if_possible};
 use riskd::config::ApiConfig;
-use riskd::daemon::Phase;
+use riskd::daemon::admin::administration;
 use riskd::daemon::publish::publishing;
+use riskd::daemon::{Phase, Stop};
 use riskd_store::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +23,8 @@ fn around(ground: &Ground) -> Surroundings {
         phase: watch::channel(Phase::Opening).1,
         published: publishing().1,
         database: ground.setup().database,
+        admin: administration().0,
+        stop: Stop::new(),
     }
 }
 

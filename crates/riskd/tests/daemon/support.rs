@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use riskd::config::{ConfigFolder, Surroundings as ConfigSurroundings};
+use riskd::daemon::admin::AdminRequests;
 use riskd::daemon::publish::Publisher;
 use riskd::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
 use riskd::failure::Failure;
@@ -176,12 +177,12 @@ impl Ground {
     }
 
     pub(crate) fn start_with(&self, setup: Setup) -> Daemon {
-        self.start_showing(setup, Publisher::to_nobody())
+        self.start_showing(setup, Publisher::to_nobody(), AdminRequests::none(), Stop::new())
     }
 
     /// The same, with somebody who looks.
-    pub(crate) fn start_showing(&self, setup: Setup, publisher: Publisher) -> Daemon {
-        let (stop, clock) = (Stop::new(), self.clock.clone());
+    pub(crate) fn start_showing(&self, setup: Setup, publisher: Publisher, admin: AdminRequests, stop: Stop) -> Daemon {
+        let clock = self.clock.clone();
         let (phase, phases) = watch::channel(Phase::Opening);
         let surroundings = Surroundings {
             clock: Clock::new(move || clock.now()),
@@ -189,6 +190,7 @@ impl Ground {
             phase,
             on_database_event: Arc::new(|_| {}),
             publisher,
+            admin,
         };
         Daemon { task: tokio::spawn(daemon::run(setup, surroundings)), stop, phases }
     }
