@@ -5,16 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use riskd_core::model::{AccountId, AdminActKind};
+use riskd_core::model::AdminActKind;
 use serde::{Deserialize, Serialize};
 use tracing::error;
 use utoipa::ToSchema;
 
 use super::admin::require_admin;
-use super::extract::{Body, Client, Id, OptionalBody};
+use super::extract::{Body, Client, OptionalBody};
 use super::problem::Problem;
 use super::shared::Shared;
-use super::wire::LockView;
 use crate::alerts::Tried;
 use crate::daemon::Phase;
 use crate::daemon::admin::{AdminRefusal, AdminWish};
@@ -47,15 +46,6 @@ pub(super) struct Done {
     done: String,
 }
 
-/// What was unlocked.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Unlocked {
-    /// The account.
-    account_id: i64,
-    /// The lockout that ended.
-    was: LockView,
-}
-
 /// What the alert channels answered.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AlertsTried {
@@ -76,35 +66,6 @@ pub(super) struct ChannelTried {
     answer: String,
     /// How long that took, in milliseconds.
     took_ms: u64,
-}
-
-/// Ends the lockout of an account, once that is durable.
-#[utoipa::path(post, path = "/admin/accounts/{id}/unlock", tag = "admin", request_body = ReasonGiven,
-    params(
-        ("id" = i64, Path, description = "The broker's number of the account"),
-        ("x-riskd" = String, Header, description = "Must be 1"),
-    ),
-    responses(
-        (status = 200, body = Unlocked),
-        (status = 409, description = "Not locked", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
-    ))]
-pub(super) async fn unlock(
-    state: State<Arc<Shared>>,
-    client: Client,
-    headers: HeaderMap,
-    Id(id): Id,
-    Body(given): Body<ReasonGiven>,
-) -> Result<Json<Unlocked>, Problem> {
-    let shared = &state.0;
-    require_admin(shared, &headers)?;
-    let reason = checked(&given.reason)?;
-    let (_, account) = shared.account(id)?;
-    let was = account.lockout.as_ref().map(LockView::of).ok_or_else(|| refused(AdminRefusal::NotLocked))?;
-    let wish = AdminWish::Unlock { account_id: AccountId(id), reason };
-    shared.admin.ask(actor(client), wish).await.map_err(refused)?;
-    Ok(Json(Unlocked { account_id: id, was }))
 }
 
 /// Stops the daemon in order: enforcements under way are seen through first. NOTHING IS PROTECTED then.
@@ -204,10 +165,5 @@ fn checked(reason: &str) -> Result<String, Problem> {
 
 fn refused(refusal: AdminRefusal) -> Problem {
     let detail = format!("Not done: {refusal}.");
-    match refusal {
-        AdminRefusal::UnknownAccount => Problem::not_found(detail),
-        AdminRefusal::NotLocked => Problem::new(StatusCode::CONFLICT, detail).named("not-locked"),
-        AdminRefusal::NotDurable => Problem::unavailable(detail).named("not-durable"),
-        AdminRefusal::NotWatching | AdminRefusal::NoAnswer => Problem::unavailable(detail),
-    }
+    Problem::unavailable(detail)
 }

@@ -40,7 +40,6 @@ commands! {
     sim => Sim,
     status => Status,
     log => Log,
-    unlock => Unlock,
     stop => Stop,
     admin => Admin,
     alerts => Alerts,

@@ -3,14 +3,13 @@
 //! Architecture invariant: the loop alone acts on it, through the engine like on anything else that happens, and leaves a
 //! row in the audit trail. An answer of `Ok` means that what was done is durable.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use riskd_core::engine::{Notice, Write};
-use riskd_core::model::{AccountId, AdminAct, AdminActKind};
+use riskd_core::engine::Write;
+use riskd_core::model::{AdminAct, AdminActKind};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::journal::Durable;
 
@@ -49,13 +48,6 @@ pub struct AdminRequest {
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminWish {
-    /// End the lockout of an account.
-    Unlock {
-        /// The account.
-        account_id: AccountId,
-        /// Why, in the admin's words.
-        reason: String,
-    },
     /// Keep a record of something that happened elsewhere.
     Record {
         /// What kind of act.
@@ -76,15 +68,6 @@ pub enum AdminRefusal {
     /// The daemon does not watch yet, or no more.
     #[error("the daemon does not watch accounts at the moment")]
     NotWatching,
-    /// No such account is watched.
-    #[error("no such account is watched")]
-    UnknownAccount,
-    /// The account is not locked.
-    #[error("the account is not locked")]
-    NotLocked,
-    /// The state database does not take writes: nothing is unlocked then.
-    #[error("the state database does not take writes, and nothing is unlocked that is not on record")]
-    NotDurable,
 }
 
 impl AdminDesk {
@@ -122,49 +105,14 @@ impl AdminRequests {
     }
 }
 
-/// Admins who wait for an answer of the loop.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    unlocks: BTreeMap<AccountId, Vec<oneshot::Sender<Result<(), AdminRefusal>>>>,
-}
-
 impl AdminRequest {
     /// Takes it apart: what is asked, its row for the audit trail, and where the answer goes.
     pub(super) fn into_parts(self, at: Timestamp) -> (AdminWish, Write, oneshot::Sender<Result<(), AdminRefusal>>) {
-        let (kind, account_id, reason, detail) = match self.wish.clone() {
-            AdminWish::Unlock { account_id, reason } => (AdminActKind::Unlock, Some(account_id), Some(reason), None),
-            AdminWish::Record { kind, reason, detail } => (kind, None, reason, detail),
-        };
+        let AdminWish::Record { kind, reason, detail } = self.wish.clone();
+        let account_id = None;
         info!(actor = self.actor, act = kind.as_str(), reason, detail, "an act of administration");
         let act = AdminAct { at, actor: self.actor, kind, account_id, reason, detail };
         (self.wish, Write::AppendAudit(act), self.answer)
-    }
-}
-
-impl Waiting {
-    /// Keeps the answer to an unlock until the engine says what became of it.
-    pub(super) fn for_unlock(&mut self, account_id: AccountId, answer: oneshot::Sender<Result<(), AdminRefusal>>) {
-        self.unlocks.entry(account_id).or_default().push(answer);
-    }
-
-    /// Answers those who wait for what a notice tells of.
-    pub(super) fn observe(&mut self, notice: &Notice) {
-        if let Notice::LockoutCleared(account_id) = notice {
-            self.answer(*account_id, Ok(()));
-        }
-    }
-
-    /// The end of a lockout could not be written down.
-    pub(super) fn not_cleared(&mut self, account_id: AccountId) {
-        self.answer(account_id, Err(AdminRefusal::NotDurable));
-    }
-
-    fn answer(&mut self, account_id: AccountId, result: Result<(), AdminRefusal>) {
-        for answer in self.unlocks.remove(&account_id).into_iter().flatten() {
-            if answer.send(result).is_err() {
-                warn!(%account_id, ?result, "an admin did not wait for the end of an unlock");
-            }
-        }
     }
 }
 

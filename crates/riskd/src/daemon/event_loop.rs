@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use riskd_core::engine::{Action, Config, EngineState, Event, Input, step};
 use riskd_gateway::client::EventReceiver;
-use riskd_core::model::AccountId;
 use riskd_store::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::admin::{AdminRefusal, AdminRequest, AdminRequests, AdminWish, Waiting, answer_when_durable};
+use super::admin::{AdminRequest, AdminRequests, AdminWish, answer_when_durable};
 use super::executor::Executor;
 use super::journal::{Journal, Outcome};
 use super::notices::Counts;
@@ -50,8 +49,6 @@ pub(super) struct EventLoop {
     pub(super) publisher: Publisher,
     /// What admins ask.
     pub(super) admin: AdminRequests,
-    /// Admins who wait for an answer.
-    pub(super) waiting: Waiting,
     /// Told what people are to know.
     pub(super) alerts: Alerts,
     /// Fed as long as the loop turns.
@@ -111,10 +108,6 @@ impl EventLoop {
 
     fn take(&mut self, event: Event) {
         let news = self.publisher.news_of(&event);
-        let not_cleared = match &event {
-            Event::LockoutNotCleared { account_id } => Some(*account_id),
-            _ => None,
-        };
         let began = Instant::now();
         let at = self.clock.now();
         step(&mut self.engine, &self.config, Input { at, event }, &mut self.actions);
@@ -122,9 +115,6 @@ impl EventLoop {
         self.latencies.record(elapsed);
         self.counts.decisions.record(elapsed);
         self.dispatch(at);
-        if let Some(account_id) = not_cleared {
-            self.waiting.not_cleared(account_id);
-        }
         if let Some((account_id, news)) = news {
             self.publisher.tell(at, Some(account_id), news);
         }
@@ -143,25 +133,7 @@ impl EventLoop {
         let (wish, audit, answer) = request.into_parts(at);
         match wish {
             AdminWish::Record { .. } => answer_when_durable(self.journal.submit(vec![audit]), answer),
-            AdminWish::Unlock { account_id, .. } => match self.may_unlock(account_id) {
-                Ok(()) => {
-                    self.waiting.for_unlock(account_id, answer);
-                    self.actions.push(Action::Store(audit));
-                    self.take(Event::UnlockAsked { account_id });
-                }
-                Err(refusal) => {
-                    let _nobody_waits = answer.send(Err(refusal));
-                }
-            },
         }
-    }
-
-    fn may_unlock(&self, account_id: AccountId) -> Result<(), AdminRefusal> {
-        let account = self.engine.account(account_id).ok_or(AdminRefusal::UnknownAccount)?;
-        if !account.locks.is_locked() {
-            return Err(AdminRefusal::NotLocked);
-        }
-        if self.journal.is_failing() { Err(AdminRefusal::NotDurable) } else { Ok(()) }
     }
 
     fn take_outcome(&mut self, outcome: Outcome) {
@@ -199,7 +171,6 @@ impl EventLoop {
                 Action::Send(request) => requests.push(request),
                 Action::WatchQuotes(contract_id) => self.executor.watch_quotes(contract_id),
                 Action::Notice(notice) => {
-                    self.waiting.observe(&notice);
                     self.counts.take(&notice);
                     self.alerts.notice(&notice);
                 }

@@ -211,7 +211,6 @@ fn assemble(
         retry_writes_at: Timestamp::MIN,
         publisher,
         admin,
-        waiting: admin::Waiting::default(),
         alerts: alerts.clone(),
         watchdog: Watchdog::of_this_process(),
     })
