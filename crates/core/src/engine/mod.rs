@@ -19,6 +19,7 @@ mod config;
 mod desk;
 mod durable;
 mod enforce;
+mod hold;
 mod input;
 mod memory;
 mod observe;
@@ -29,6 +30,7 @@ mod start;
 mod step;
 mod timers;
 mod trades;
+mod unlock;
 
 pub use crate::rules::Goal;
 pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};

@@ -83,13 +83,23 @@ impl Outbox {
         self.enforcements.iter().any(|enforcement| enforcement.goal.cancels(order))
     }
 
-    /// Whether a breach of this rule with this goal is being dealt with already. While a reduction is under way its rule
-    /// is not asked again: half-way sizes would lead it to other targets.
+    /// Whether a breach of this rule with this goal is being dealt with already.
+    ///
+    /// While a reduction is under way, half-way sizes would lead its rule to other targets: a rule that counts over all
+    /// contracts is not asked again, one that counts each by itself not about the same ones.
     pub(super) fn is_dealing_with(&self, rule_id: RuleId, goal: &Goal) -> bool {
         self.enforcements.iter().any(|pending| {
             pending.log.rule_id == rule_id
                 && (pending.goal == *goal
-                    || matches!((&pending.goal, goal), (Goal::Reduced { .. }, _) | (_, Goal::Reduced { .. })))
+                    || match (&pending.goal, goal) {
+                        (Goal::Reduced { targets: old }, Goal::Reduced { targets: new })
+                            if rule_id != RuleId::MAX_CONTRACTS =>
+                        {
+                            new.iter().any(|(contract_id, _)| old.iter().any(|(known, _)| known == contract_id))
+                        }
+                        (Goal::Reduced { .. }, _) | (_, Goal::Reduced { .. }) => true,
+                        _ => false,
+                    })
         })
     }
 
@@ -112,9 +122,13 @@ impl Outbox {
     }
 
     /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be
-    /// looked at, for a minute after one "too many requests", must not keep an account open as long.
-    pub(super) fn could_not_look(&mut self) {
-        self.closing.retain(|_, attempt| !attempt.nothing_was_done);
+    /// looked at, for a minute after one "too many requests", must not keep an account open as long. Nor must somebody's
+    /// market order that a close was left to, once the hub told of its end.
+    pub(super) fn could_not_look(&mut self, being_closed: &[ContractId]) {
+        self.closing.retain(|contract_id, attempt| {
+            let left_to_an_order_that_is_gone = attempt.request_id.is_none() && !being_closed.contains(contract_id);
+            !attempt.nothing_was_done && !left_to_an_order_that_is_gone
+        });
         self.cancelling.retain(|_, attempt| !attempt.nothing_was_done);
     }
 

@@ -43,7 +43,8 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
         Event::Quote(quote) => engine.observe_prices(config, at, actions, &quote),
         Event::Contract(contract) => engine.observe_contract(config, at, actions, contract),
         Event::Account(account) => engine.with_desk(config, at, actions, account.id, |desk, context| {
-            desk.state.account = Some(account);
+            // Asked though nothing may be new: a lock that waits for this word is judged by it.
+            desk.observe_account(context, account);
             desk.ask_rules(context, &[Trigger::Account]);
         }),
         Event::Position(position) => engine.with_desk(config, at, actions, position.account_id, |desk, context| {
@@ -61,7 +62,7 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
             desk.ask_rules(context, trigger.as_slice());
         }),
         Event::Trade(trade) => engine.with_desk(config, at, actions, trade.account_id, |desk, context| {
-            let trigger = desk.observe_trade(context, trade);
+            let trigger = desk.observe_fill(context, trade);
             desk.ask_rules(context, trigger.as_slice());
         }),
         Event::Snapshot(snapshot) => engine.observe_snapshot(config, at, actions, *snapshot),
@@ -140,6 +141,7 @@ impl EngineState {
             actions,
         };
         work(desk, &mut context);
+        desk.end_lockouts_if_due(&mut context);
         desk.pursue(&mut context);
         desk.look_if_due(&mut context);
         // Whatever is still due could not be done now: it waits a moment instead of spinning.
@@ -188,6 +190,20 @@ impl EngineState {
         market.describe(contract.clone());
         actions.push(Action::Store(Write::PutContract { contract, at }));
         self.ask_holders(config, at, actions, &contract_id);
+        self.ask_by_name(config, at, actions, &contract_id);
+    }
+
+    /// Asks the rules of every account with something in a contract, now that its name is known.
+    fn ask_by_name(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, contract_id: &ContractId) {
+        let concerned: Vec<(AccountId, Vec<Trigger>)> = self
+            .desks
+            .iter()
+            .map(|(account_id, desk)| (*account_id, desk.triggers_in(contract_id)))
+            .filter(|(_, triggers)| !triggers.is_empty())
+            .collect();
+        for (account_id, triggers) in concerned {
+            self.with_desk(config, at, actions, account_id, |desk, context| desk.ask_rules(context, &triggers));
+        }
     }
 
     /// Asks the rules of every holder about a contract's new price.
@@ -310,7 +326,7 @@ fn is_breached(config: &Config, desk: &Desk, view: &AccountView<'_>, trigger: &T
     };
     account.rules.rules().any(|rule| {
         rule.watches(trigger)
-            && !desk.state.locks.is_latched(rule.id(), view.at)
+            && !desk.is_latched(rule.id(), view.at)
             && match rule.check(view, trigger) {
                 Verdict::Within => false,
                 Verdict::Breached(breach) => desk.is_news(rule.id(), &breach),
