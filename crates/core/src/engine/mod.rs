@@ -21,6 +21,7 @@ mod durable;
 mod enforce;
 mod hold;
 mod input;
+mod look_budget;
 mod memory;
 mod observe;
 mod outbox;

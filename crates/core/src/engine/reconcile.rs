@@ -32,6 +32,7 @@ impl Desk {
         self.reconciliation.outstanding = Some(request_id);
         self.reconciliation.asked_at = Some(context.at);
         if !self.outbox.enforcements.is_empty() {
+            self.reconciliation.budget.spend(context.at);
             self.outbox.looks += 1;
         }
     }
@@ -73,7 +74,9 @@ impl Desk {
         self.take_over_trades(context, &snapshot, &mut triggers);
         let directions_known = snapshot.positions.iter().all(|position| position.has_known_direction());
         if let Some(account) = snapshot.account {
-            triggers.extend(self.observe_account(context, account));
+            // Asked though nothing may be new: a lock that waits for this word is judged by it.
+            self.observe_account(context, account);
+            triggers.push(Trigger::Account);
         }
         for invalid in snapshot.refused {
             context.tell(Notice::Refused { account_id: Some(self.id()), invalid });
