@@ -17,7 +17,7 @@ use crate::model::RuleId;
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
-pub use verdict::{Breach, Goal, LockTerm, Trigger, Verdict};
+pub use verdict::{Breach, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// Gives a rule to those who must compare it with another of its kind.
 pub trait AsAny {
@@ -44,6 +44,11 @@ pub trait Rule: AsAny + Send + Sync + std::fmt::Debug {
 
     /// Whether the account breaches it now.
     fn check(&self, view: &AccountView<'_>, trigger: &Trigger) -> Verdict;
+
+    /// What the rule wants to have remembered of this moment for its later verdicts. Asked before [`Rule::check`].
+    fn remember(&self, _view: &AccountView<'_>, _trigger: &Trigger) -> Option<Note> {
+        None
+    }
 
     /// The rule in one sentence with its numbers.
     fn sentence(&self) -> String;
@@ -180,18 +185,18 @@ macro_rules! rules {
 rules! {
     available {
         max_contracts,
+        max_contracts_per_instrument,
         daily_realized_loss,
         daily_unrealized_loss,
+        max_unrealized_profit,
         trade_frequency_limit,
         cooldown_after_loss,
+        no_stop_loss_grace,
         auth_loss_guard,
         symbol_blocks,
         daily_realized_profit,
     }
     in_a_later_version {
-        max_contracts_per_instrument = 2,
-        max_unrealized_profit = 5,
-        no_stop_loss_grace = 8,
         session_block_outside = 9,
         trade_management = 12,
         max_drawdown = 14,

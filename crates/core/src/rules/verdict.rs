@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::{ContractId, EnforcementAction, Money, Order, OrderId};
-use crate::state::Book;
+use crate::state::{Book, Strayed};
 
 /// What just happened to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,18 @@ pub enum Verdict {
     Within,
     /// The rule is broken.
     Breached(Box<Breach>),
+}
+
+/// What a rule wants to have remembered. Kept in the account's state until what it speaks of is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A P&L has been far from zero.
+    Strayed {
+        /// The position's contract; absent for the sum over all positions.
+        contract_id: Option<ContractId>,
+        /// On which side.
+        strayed: Strayed,
+    },
 }
 
 /// A broken rule and what follows from it. A breach is not an error.

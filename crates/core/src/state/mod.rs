@@ -8,6 +8,7 @@ mod locks;
 mod markets;
 mod session;
 mod standing;
+mod tracking;
 mod trades;
 
 pub use book::{Book, Heard};
@@ -18,6 +19,7 @@ pub(crate) use session::DayOfTrade;
 pub use session::Session;
 pub use standing::Standing;
 pub(crate) use standing::UnseenFills;
+pub use tracking::{Strayed, Tracked, Tracking};
 pub use trades::KnownTrade;
 pub(crate) use trades::TradeMemory;
 
@@ -41,6 +43,10 @@ pub struct AccountState {
     /// Whether positions and orders are known for certain: false from a gap or a refused payload until the broker's
     /// word was taken over.
     pub certain: bool,
+    /// When the broker was last asked for its books and every position and order of the answer could be read.
+    pub looked_at: Option<Timestamp>,
+    /// How the open positions fared.
+    pub tracking: Tracking,
     /// What stood when the rules in force were taken over.
     pub standing: Standing,
     /// Whether the broker let the account trade at some moment of this run.
