@@ -18,14 +18,16 @@ const WRITE_WITHIN_MS: i64 = 1_000;
 pub(super) struct MarkOnDisk {
     written: Option<Drawdown>,
     due_at: Option<Timestamp>,
+    /// Whether this rule held the account locked when it was last looked at.
+    locked: bool,
     /// Whether the desk's next wake must be planned anew for it.
     pub(super) is_new: bool,
 }
 
 impl MarkOnDisk {
-    /// What the database remembers.
-    pub(super) fn remembered(drawdown: Option<Drawdown>) -> Self {
-        Self { written: drawdown, ..Self::default() }
+    /// What the database remembers, and whether this rule holds the account locked.
+    pub(super) fn remembered(drawdown: Option<Drawdown>, locked: bool) -> Self {
+        Self { written: drawdown, locked, ..Self::default() }
     }
 
     /// When the mark must be written.
@@ -54,6 +56,7 @@ impl Desk {
 
     /// Writes the mark down, if that is due.
     pub(super) fn store_mark_if_due(&mut self, context: &mut Context<'_>) {
+        self.restart_ended_drawdown(context);
         self.mark_on_disk.is_new = false;
         if self.mark_on_disk.due_at.take_if(|due_at| *due_at <= context.at).is_none() {
             return;
@@ -64,16 +67,18 @@ impl Desk {
         }
     }
 
-    /// Once the term of this rule's lockout is over, the drawdown begins anew.
+    /// Once the lockout of this rule is over, by time or by an admin, the drawdown begins anew.
     pub(super) fn restart_ended_drawdown(&mut self, context: &Context<'_>) {
-        if self.state.locks.take_ended_latch(RuleId::MAX_DRAWDOWN, context.at) {
+        let was_locked = std::mem::take(&mut self.mark_on_disk.locked);
+        self.mark_on_disk.locked = self.state.locks.is_latched(RuleId::MAX_DRAWDOWN, context.at);
+        if was_locked && !self.mark_on_disk.locked {
             self.restart_drawdown(context);
         }
     }
 
     /// A lockout of this rule is over: from now on the drawdown is reckoned from what the account is worth now, or the
     /// same drawdown would lock it again.
-    pub(super) fn restart_drawdown(&mut self, context: &Context<'_>) {
+    fn restart_drawdown(&mut self, context: &Context<'_>) {
         let Some(funds) = &self.state.funds else { return };
         let worth = funds.cash() + self.view(context.markets, context.at).total_unrealized_pnl().unrealized_pnl;
         let day = self.state.session.day();

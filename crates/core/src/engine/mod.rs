@@ -20,6 +20,7 @@ mod desk;
 mod drawdown;
 mod durable;
 mod enforce;
+mod hold;
 mod input;
 mod look_budget;
 mod memory;
@@ -33,6 +34,7 @@ mod step;
 mod timers;
 mod track;
 mod trades;
+mod unlock;
 
 pub use crate::rules::Goal;
 pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};
