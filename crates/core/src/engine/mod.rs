@@ -20,14 +20,17 @@ mod desk;
 mod durable;
 mod enforce;
 mod input;
+mod look_budget;
 mod memory;
 mod observe;
 mod outbox;
+mod prices;
 mod pursue;
 mod reconcile;
 mod start;
 mod step;
 mod timers;
+mod track;
 mod trades;
 
 pub use crate::rules::Goal;

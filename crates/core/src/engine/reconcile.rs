@@ -32,6 +32,7 @@ impl Desk {
         self.reconciliation.outstanding = Some(request_id);
         self.reconciliation.asked_at = Some(context.at);
         if !self.outbox.enforcements.is_empty() {
+            self.reconciliation.budget.spend(context.at);
             self.outbox.looks += 1;
         }
     }
@@ -73,11 +74,20 @@ impl Desk {
         let directions_known = snapshot.positions.iter().all(|position| position.has_known_direction());
         if let Some(account) = snapshot.account {
             self.state.account = Some(account);
+            triggers.push(Trigger::Account);
         }
         for invalid in snapshot.refused {
             context.tell(Notice::Refused { account_id: Some(self.id()), invalid });
         }
         let readable = positions_readable && orders_readable && directions_known;
+        if readable {
+            self.state.looked_at = Some(snapshot.asked_at);
+        }
+        if !self.state.certain {
+            // What waited for certainty is asked again, whether or not anything differs.
+            triggers.push(Trigger::Time);
+        }
+        self.keep_track(context, &triggers, true);
         self.set_certain(context, readable && context.user_hub_up);
         self.state.book.forget_what_is_long_gone(context.at);
         if readable {

@@ -162,7 +162,11 @@ fn every_rule_has_its_key_its_number_and_its_place() {
         ]
     );
     // All the others, enabled, are listed: together they make up the fifteen.
-    let all: serde_json::Map<_, _> = RulesConfig::KEYS.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
+    let options = |key: &str| match key {
+        "max_contracts_per_instrument" => json!({"limits": {"MNQ": 1}}),
+        _ => json!({}),
+    };
+    let all: serde_json::Map<_, _> = RulesConfig::KEYS.iter().map(|key| ((*key).to_owned(), options(key))).collect();
     let set = rules(all.into());
     assert_eq!(set.rules().count() + set.unavailable().len(), usize::from(RuleId::LAST));
 }

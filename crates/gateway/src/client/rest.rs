@@ -13,7 +13,7 @@ use super::auth::{Auth, Token};
 use super::config::{ClientConfig, ConfigError};
 use super::jitter::Jitter;
 use super::limiter::Priority;
-use super::transport::{Body, Transport, unreadable};
+use super::transport::{Body, CallCounts, Transport, unreadable};
 use super::{CallError, Clock};
 use crate::protocol::parse::{Context, Parser, PositionNews, RefusedPayload, Source};
 use crate::protocol::wire;
@@ -229,6 +229,12 @@ impl Gateway {
         Ok(())
     }
 
+    /// Calls so far, by the endpoint's path and what became of them: accepted, refused, unauthorized, rate_limited,
+    /// not_sent, unknown.
+    pub fn call_counts(&self) -> CallCounts {
+        self.inner.transport.counts()
+    }
+
     /// Calls that could go out at this moment without waiting, by priority.
     pub fn rate_limit_room(&self, priority: Priority) -> usize {
         self.inner.transport.room(priority)
@@ -252,6 +258,9 @@ impl Gateway {
     }
 
     /// One call, with the present token or, once, a new one. Queries are repeated; what changes something never is.
+    ///
+    /// A query that is part of a look is not repeated once a call's whole time is spent: nobody else looks meanwhile, and an
+    /// enforcement that waits for the look would wait several time-outs instead of one.
     pub(super) async fn call<B: Serialize, T: DeserializeOwned>(
         &self,
         endpoint: Endpoint,
@@ -261,6 +270,8 @@ impl Gateway {
         let body = serde_json::to_string(body)
             .map_err(|error| CallError::NotSent { endpoint, reason: format!("cannot be written as JSON: {error}") })?;
         let mut failed = 0;
+        let began = tokio::time::Instant::now();
+        let patience = Duration::from_millis(self.inner.config.rest_timeouts.call_ms);
         loop {
             let error = match self.call_once(endpoint, &body, priority).await {
                 Ok(answer) => match serde_json::from_slice(&answer) {
@@ -271,7 +282,8 @@ impl Gateway {
             };
             failed += 1;
             let wait_ms = self.inner.config.retry.wait_ms(failed, self.inner.jitter.fraction());
-            match wait_ms.filter(|_| endpoint.is_query() && error.is_passing()) {
+            let is_too_late = priority == Priority::Snapshot && began.elapsed() >= patience;
+            match wait_ms.filter(|_| endpoint.is_query() && error.is_passing() && !is_too_late) {
                 Some(wait_ms) => {
                     tracing::debug!(%endpoint, %error, wait_ms, "asking again");
                     tokio::time::sleep(Duration::from_millis(wait_ms)).await;

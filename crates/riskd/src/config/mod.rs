@@ -3,6 +3,8 @@
 //! Architecture invariant: nothing outside this module knows YAML. What comes out of it is checked and resolved.
 
 mod accounts;
+mod alerts;
+mod api;
 mod checks;
 mod database;
 mod document;
@@ -15,6 +17,8 @@ mod rules;
 mod secret;
 
 pub use accounts::{AccountConfig, load_accounts};
+pub use alerts::load_alerts;
+pub use api::{ApiConfig, TlsFiles};
 pub use database::{
     BackupConfig, DatabaseConfig, EnforcementConfig, IndexesConfig, MigrationConfig, RetentionConfig, SCHEMA_VERSION,
     SchemaConfig,

@@ -6,11 +6,14 @@
 mod clock;
 mod event_loop;
 mod executor;
+mod histogram;
 mod journal;
 mod maintenance;
 mod notices;
+pub mod publish;
 mod setup;
 mod summary;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,19 +30,27 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 pub use clock::steady_clock;
+pub use histogram::Histogram;
+pub use notices::Counts;
 pub use setup::{AccountSetup, Setup};
 pub use summary::Summary;
 
+use crate::alerts::{Alerts, Signal};
 use crate::failure::{Failure, FailureKind};
 use event_loop::EventLoop;
 use executor::Executor;
 use journal::{Journal, Outcome};
 use maintenance::Maintenance;
+use publish::Publisher;
+use watchdog::Watchdog;
 
 /// Events other than quotes that may wait before the hubs are held back.
 const QUEUE_CAPACITY: usize = 8_192;
 /// Waits between two tries to reach the broker at the start, in seconds; the last one repeats.
 const CONNECT_AGAIN_AFTER_S: [u64; 5] = [1, 2, 10, 30, 60];
+
+/// How long the end waits for alerts to go out.
+const PATIENCE_WITH_ALERTS: Duration = Duration::from_secs(3);
 
 /// How far the daemon is, for whoever waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +102,8 @@ pub struct Surroundings {
     pub phase: watch::Sender<Phase>,
     /// Told what happens to the database at the start; may be called from two threads.
     pub on_database_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
+    /// Shows people what there is.
+    pub publisher: Publisher,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -99,9 +112,28 @@ pub struct Surroundings {
 ///
 /// When the database cannot be opened or migrated, or the broker refuses the credentials or an account.
 pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Failure> {
-    let Surroundings { clock, stop, phase, on_database_event } = surroundings;
+    let alerts = Alerts::start(&setup.alerts, surroundings.clock.clone())
+        .map_err(|error| Failure::new(FailureKind::Failed, format!("alerts could not be set up: {error}")))?;
+    let result = protect(setup, surroundings, &alerts).await;
+    match &result {
+        Ok(summary) if summary.left_pending || summary.left_unwritten => alerts
+            .signal(Signal::Stopped { how: "told to stop, with work left that goes on at the next start".to_owned() }),
+        Ok(_) => alerts.signal(Signal::Stopped { how: "told to stop; everything is written".to_owned() }),
+        Err(failure) => {
+            if failure.kind == FailureKind::NewerDatabase || failure.kind == FailureKind::NotOurs {
+                alerts.signal(Signal::SchemaMismatch { what: failure.what.clone() });
+            }
+            alerts.signal(Signal::StartFailed { why: failure.what.clone() });
+        }
+    }
+    alerts.flush(PATIENCE_WITH_ALERTS).await;
+    result
+}
+
+async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> Result<Summary, Failure> {
+    let Surroundings { clock, stop, phase, on_database_event, publisher } = surroundings;
     phase.send_replace(Phase::Opening);
-    let Some(database) = open_database(&setup, &clock, &stop, on_database_event).await? else {
+    let Some(database) = open_database(&setup, &clock, &stop, on_database_event, alerts).await? else {
         return Ok(Summary::of_nothing());
     };
     phase.send_replace(Phase::Connecting);
@@ -109,13 +141,15 @@ pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Fa
     let gateway = Gateway::new(setup.gateway.clone(), Arc::new(move || gateway_clock.now()))
         .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))?;
     let accounts = tokio::select! {
-        accounts = find_accounts(&setup, &gateway) => accounts?,
+        accounts = find_accounts(&setup, &gateway, alerts) => accounts?,
         () = stop.asked() => return Ok(Summary::of_nothing()),
     };
     accounts.iter().for_each(AccountSetup::announce);
-    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway)?;
+    alerts.signal(Signal::NotArmed { rules: setup::not_armed(&accounts) });
+    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway, publisher, alerts)?;
     phase.send_replace(Phase::Watching);
     info!(accounts = accounts.len(), "watching");
+    alerts.signal(Signal::Started { accounts: accounts.len() });
     let summary = event_loop.run(stop.0.subscribe()).await;
     drop(database);
     Ok(summary)
@@ -128,7 +162,10 @@ fn assemble(
     database: &OwnedDatabase,
     clock: &Clock,
     gateway: Gateway,
+    mut publisher: Publisher,
+    alerts: &Alerts,
 ) -> Result<EventLoop, Failure> {
+    publisher.name_accounts(accounts.iter().map(|account| (account.id(), account.account.name.clone())));
     let config = setup.engine_config(accounts);
     let ids: Vec<AccountId> = config.accounts.keys().copied().collect();
     let now = clock.now();
@@ -151,6 +188,7 @@ fn assemble(
             location: setup.database.location(),
             backup: BackupOptions { retention: setup.database.backup_retention(), ..BackupOptions::new(clock.clone()) },
             due: outcome_sender.clone(),
+            alerts: alerts.clone(),
         }
         .run(),
     );
@@ -163,10 +201,13 @@ fn assemble(
         inbox,
         outcomes,
         retention: setup.database.row_retention(),
-        counts: notices::Counts::default(),
+        counts: Counts::default(),
         latencies: summary::Latencies::new(),
         actions,
         retry_writes_at: Timestamp::MIN,
+        publisher,
+        alerts: alerts.clone(),
+        watchdog: Watchdog::of_this_process(),
     })
 }
 
@@ -177,6 +218,7 @@ async fn open_database(
     clock: &Clock,
     stop: &Stop,
     on_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
+    alerts: &Alerts,
 ) -> Result<Option<OwnedDatabase>, Failure> {
     loop {
         let options = MigrateOptions {
@@ -201,10 +243,12 @@ async fn open_database(
         match opened.map_err(|error| Failure::new(FailureKind::Failed, format!("opening the database: {error}")))? {
             Ok((database, outcome)) => {
                 announce(&outcome);
+                alerts.signal(Signal::Migration { failed: None });
                 return Ok(Some(database));
             }
             Err(StoreError::RetryLater { failures, last_error, not_before }) => {
                 error!(failures, %not_before, "automatic migration failed before and waits: {last_error}. NOTHING IS PROTECTED MEANWHILE");
+                alerts.signal(Signal::Migration { failed: Some(last_error) });
                 let wait = Duration::try_from(not_before.duration_since(clock.now())).unwrap_or(Duration::ZERO);
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
@@ -215,7 +259,22 @@ async fn open_database(
                 info!("stopped before the database was open; it is unchanged");
                 return Ok(None);
             }
-            Err(error) => return Err(store_failure(error)),
+            Err(error) => {
+                match &error {
+                    StoreError::MigrationFailed(failed) if failed.step == riskd_store::Step::Backup => {
+                        alerts.signal(Signal::Backup { failed: Some(failed.error.to_string()) });
+                        alerts.signal(Signal::Migration { failed: Some(error.to_string()) });
+                    }
+                    StoreError::MigrationFailed(_) => {
+                        alerts.signal(Signal::Migration { failed: Some(error.to_string()) })
+                    }
+                    StoreError::MigrationNeeded { .. } => {
+                        alerts.signal(Signal::SchemaMismatch { what: error.to_string() });
+                    }
+                    _ => {}
+                }
+                return Err(store_failure(error));
+            }
         }
     }
 }
@@ -239,8 +298,9 @@ fn announce(outcome: &OpenOutcome) {
 
 /// Logs in and finds the accounts to protect. A network that is not there is waited for; credentials that are refused, or
 /// an account the login does not see, end the start: a guard that silently guards nothing is worse than none.
-async fn find_accounts(setup: &Setup, gateway: &Gateway) -> Result<Vec<AccountSetup>, Failure> {
-    let listed = loop_until_reached(gateway).await?;
+async fn find_accounts(setup: &Setup, gateway: &Gateway, alerts: &Alerts) -> Result<Vec<AccountSetup>, Failure> {
+    let listed = loop_until_reached(gateway, alerts).await?;
+    alerts.signal(Signal::Broker { reachable: true });
     for refused in &listed.refused {
         warn!("the broker lists an account that cannot be read: {}", refused.refusal.invalid);
     }
@@ -275,6 +335,7 @@ async fn find_accounts(setup: &Setup, gateway: &Gateway) -> Result<Vec<AccountSe
 
 async fn loop_until_reached(
     gateway: &Gateway,
+    alerts: &Alerts,
 ) -> Result<riskd_gateway::client::Rows<riskd_core::model::Account>, Failure> {
     let mut failures = 0;
     loop {
@@ -290,6 +351,7 @@ async fn loop_until_reached(
                 .meaning("NOTHING IS PROTECTED.")
                 .next("check the user name in gateway.yaml and the API key, then start again"));
         }
+        alerts.signal(Signal::Broker { reachable: false });
         let wait = CONNECT_AGAIN_AFTER_S[failures.min(CONNECT_AGAIN_AFTER_S.len() - 1)];
         failures += 1;
         warn!("the broker cannot be reached ({error}); trying again in {wait} s. NOTHING IS PROTECTED MEANWHILE");
