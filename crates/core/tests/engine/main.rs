@@ -6,6 +6,7 @@ mod harness;
 mod probe;
 
 mod config_forms;
+mod price_index;
 mod properties;
 mod rules_account;
 mod rules_cooldown;
