@@ -93,6 +93,10 @@ impl RuleId {
     pub const DAILY_REALIZED_LOSS: Self = Self(3);
     /// RULE-004, `daily_unrealized_loss`.
     pub const DAILY_UNREALIZED_LOSS: Self = Self(4);
+    /// RULE-009, `session_block_outside`.
+    pub const SESSION_BLOCK_OUTSIDE: Self = Self(9);
+    /// RULE-015, `news_window`.
+    pub const NEWS_WINDOW: Self = Self(15);
     /// The highest number that names a rule.
     pub const LAST: u8 = 15;
 

@@ -7,10 +7,12 @@
 //! Architecture invariant: nothing here reads a clock. "Now" comes in through [`Checks`].
 
 mod account;
+mod calendar;
 mod contract;
 mod daily_pnl;
 mod enforcement;
 mod fixed;
+mod hours;
 mod ids;
 mod invalid;
 mod lockout;
@@ -22,10 +24,12 @@ mod time;
 mod trade;
 
 pub use account::{Account, AccountDraft};
+pub use calendar::{Holiday, HolidayCalendar, Impact, NewsCalendar, NewsEvent};
 pub use contract::{Contract, ContractDraft, ROOTS_BELOW_ZERO, SymbolRoot, may_trade_below_zero, same_product};
 pub use daily_pnl::{DailyPnl, DailyPnlDraft, DailyUnrealizedPnl, DailyUnrealizedPnlDraft};
 pub use enforcement::{EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus};
 pub use fixed::NumberError;
+pub use hours::{TradingHours, TradingSession};
 pub use ids::{AccountId, ContractId, EnforcementId, OrderId, PositionId, RuleId, TradeId};
 pub use invalid::{Invalid, Noun};
 pub use lockout::{Lockout, LockoutDraft};

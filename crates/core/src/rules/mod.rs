@@ -3,6 +3,7 @@
 //! A rule is a pure function of its config, the account's state, what just happened and the time. It returns a verdict
 //! and does nothing. A new rule is a new file here and one line in [`rules!`](self).
 
+mod closed_hours;
 mod gauge;
 mod limit;
 mod verdict;
@@ -147,6 +148,8 @@ rules! {
         max_contracts,
         daily_realized_loss,
         daily_unrealized_loss,
+        session_block_outside,
+        news_window,
     }
     in_a_later_version {
         max_contracts_per_instrument = 2,
@@ -154,13 +157,11 @@ rules! {
         trade_frequency_limit = 6,
         cooldown_after_loss = 7,
         no_stop_loss_grace = 8,
-        session_block_outside = 9,
         auth_loss_guard = 10,
         symbol_blocks = 11,
         trade_management = 12,
         daily_realized_profit = 13,
         max_drawdown = 14,
-        news_window = 15,
     }
 }
 

@@ -9,6 +9,8 @@ mod config_forms;
 mod properties;
 mod rules_loss;
 mod rules_max_contracts;
+mod rules_news;
+mod rules_session;
 mod scenarios_day;
 mod scenarios_enforcement;
 mod scenarios_faults;
