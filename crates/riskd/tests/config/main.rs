@@ -1,6 +1,7 @@
 //! The config files: what loads, what it means, and the exact words of each refusal.
 #![allow(clippy::unwrap_used)]
 
+mod calendars;
 mod database;
 mod gateway;
 mod rules;
