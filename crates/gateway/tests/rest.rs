@@ -179,6 +179,15 @@ async fn a_call_without_an_answer_has_no_known_outcome() {
 }
 
 #[tokio::test]
+async fn a_look_that_nobody_answers_ends_with_its_first_time_out() {
+    let server = Server::start(|seen| seen.path.ends_with("searchOpen").then_some(Reply::Silence)).await;
+    let gateway = gateway_with(&server, &ManualClock::default(), |config| config.rest_timeouts.call_ms = 300);
+    let error = gateway.open_positions(ACCOUNT, Priority::Snapshot).await.unwrap_err();
+    assert!(matches!(error, CallError::Unknown { endpoint: Endpoint::SearchOpenPositions, .. }), "{error:?}");
+    assert_eq!(server.count("searchOpen"), 1);
+}
+
+#[tokio::test]
 async fn a_call_that_found_nobody_was_not_sent() {
     let mut server = Server::start(|_| None).await;
     let logged_in = gateway(&server);

@@ -1,5 +1,6 @@
 //! The program `riskd`: config, command line, log and output. `main.rs` only calls [`cli::main`].
 
+pub mod alerts;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -47,7 +47,7 @@ pub use plan::{
 };
 pub use restore::{RestoreOptions, RestoreReport, restore, rollback};
 pub use sample::{V1Sample, create_v1_sample};
-pub use schema::{Features, HEAD_VERSION, VersionRow};
+pub use schema::{Feature, Features, HEAD_VERSION, VersionRow};
 pub use status::{Status, status};
 pub use verify::{VerifyReport, verify};
 

@@ -9,7 +9,7 @@ use crate::file_lock::FileLock;
 use crate::location::Location;
 use crate::migrate::Plan;
 use crate::open::{DatabaseKind, Looked, Seen, look};
-use crate::schema::{Features, HEAD_VERSION, VersionRow};
+use crate::schema::{FEATURES, Features, HEAD_VERSION, VersionRow};
 
 /// What there is to say about a database.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -101,11 +101,11 @@ fn pending_steps(kind: &DatabaseKind, seen: Option<&Seen>, features: Features) -
         steps.push(format!("back up and migrate from v{version} to v{HEAD_VERSION}"));
     }
     steps.extend(plan.pieces().filter_map(|piece| piece.mends.clone()).map(|mends| format!("mend: {mends}")));
-    if !plan.analytics.is_empty() {
-        steps.push("create the analytics indexes".into());
-    }
-    if !plan.unrealized.is_empty() {
-        steps.push("create the table daily_unrealized_pnl".into());
+    for parts in FEATURES.iter().filter(|parts| !plan.of_feature(parts.feature).is_empty()) {
+        steps.push(match parts.table {
+            None => "create the analytics indexes".into(),
+            Some(table) => format!("create the table {table}"),
+        });
     }
     steps
 }

@@ -5,8 +5,8 @@ use jiff::civil::Date;
 
 use super::input::{Hub, RequestFailure};
 use crate::model::{
-    AccountId, Contract, ContractId, DailyPnl, DailyUnrealizedPnl, EnforcementAction, EnforcementId, EnforcementLog,
-    Invalid, Lockout, Money, Order, OrderId, Position, PositionId, RuleId, Trade,
+    AccountId, Commitment, Contract, ContractId, DailyPnl, DailyUnrealizedPnl, DrawdownMark, EnforcementAction,
+    EnforcementId, EnforcementLog, Invalid, Lockout, Money, Order, OrderId, Position, PositionId, RuleId, Trade,
 };
 use crate::rules::Goal;
 
@@ -83,6 +83,17 @@ pub enum Write {
     PutResetSchedule(ResetSchedule),
     /// A snapshot of unrealized P&L at a reset. The later one of a day wins.
     PutDailyUnrealizedPnl(DailyUnrealizedPnl),
+    /// From where an account's drawdown is reckoned.
+    PutDrawdownMark(DrawdownMark),
+    /// A rule's section as it is in force for an account, new or changed.
+    PutCommitment(Commitment),
+    /// An account is no longer committed to a rule.
+    RemoveCommitment {
+        /// The account.
+        account_id: AccountId,
+        /// The rule's section.
+        rule: String,
+    },
 }
 
 /// When an account's trading day turns.

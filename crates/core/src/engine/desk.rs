@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use super::action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Write};
 use super::config::{AccountConfig, Config};
+use super::look_budget::LookBudget;
 use super::memory::RecordedTrade;
 use super::outbox::Outbox;
 use crate::model::{AccountId, EnforcementId, Money, Trade, TradeId, time_after_ms};
@@ -50,6 +51,8 @@ pub(super) struct Reconciliation {
     pub(super) look_at: Option<Timestamp>,
     /// When only positions and orders are asked next, which costs less of the request budget.
     pub(super) glance_at: Option<Timestamp>,
+    /// What enforcements may still spend of the request budget on looks.
+    pub(super) budget: LookBudget,
     /// Looks in a row that the broker did not answer.
     pub(super) failures: usize,
     /// Looks in a row with a position or order that could not be read.

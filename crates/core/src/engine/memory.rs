@@ -1,10 +1,13 @@
 //! What the state database remembers from before this run, handed to the engine at its start.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::action::ResetSchedule;
 use crate::model::{
-    AccountId, Contract, ContractId, DailyPnl, EnforcementId, EnforcementLog, Lockout, Money, Order, Position,
+    AccountId, Commitment, Contract, ContractId, DailyPnl, DrawdownMark, EnforcementId, EnforcementLog, Lockout, Money,
+    Order, Position,
 };
 use crate::rules::Goal;
 
@@ -19,6 +22,10 @@ pub struct Memory {
     pub pending_enforcements: Vec<(EnforcementLog, Goal)>,
     /// The highest id in the enforcement log; 0 in an empty one.
     pub last_enforcement_id: i64,
+    /// From where each account's drawdown is reckoned; none where that was never kept.
+    pub drawdown_marks: BTreeMap<AccountId, DrawdownMark>,
+    /// What each account is committed to, by account and rule; none where that was never kept.
+    pub commitments: Vec<Commitment>,
 }
 
 /// What is remembered of one account.

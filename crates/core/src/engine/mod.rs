@@ -20,6 +20,7 @@ mod desk;
 mod durable;
 mod enforce;
 mod input;
+mod look_budget;
 mod memory;
 mod observe;
 mod outbox;

@@ -97,7 +97,7 @@ impl Desk {
     /// Plans the next look: at once for the first proof, then with longer and longer waits until the goal is shown.
     ///
     /// One falls on the first moment at which it may lead to another request: the waits that have grown meanwhile must
-    /// not keep a position open.
+    /// not keep a position open. What only proves waits while the account has used up its share of the request budget.
     fn plan_look(&mut self, at: Timestamp) {
         if let Some(repeat_at) = self.outbox.next_repeat(at) {
             self.reconciliation.glance_by(repeat_at);
@@ -111,7 +111,8 @@ impl Desk {
         } else {
             LOOK_AFTER_MS[self.outbox.looks.min(LOOK_AFTER_MS.len() - 1)]
         };
-        self.reconciliation.glance_by(time_after_ms(at, wait));
+        let within_the_share = self.reconciliation.budget.earliest(at);
+        self.reconciliation.glance_by(time_after_ms(at, wait).max(within_the_share));
     }
 
     /// Takes over the answer to a request of an enforcement.

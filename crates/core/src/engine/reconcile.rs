@@ -32,6 +32,7 @@ impl Desk {
         self.reconciliation.outstanding = Some(request_id);
         self.reconciliation.asked_at = Some(context.at);
         if !self.outbox.enforcements.is_empty() {
+            self.reconciliation.budget.spend(context.at);
             self.outbox.looks += 1;
         }
     }
@@ -73,6 +74,7 @@ impl Desk {
         let directions_known = snapshot.positions.iter().all(|position| position.has_known_direction());
         if let Some(account) = snapshot.account {
             self.state.account = Some(account);
+            triggers.push(Trigger::Account);
         }
         for invalid in snapshot.refused {
             context.tell(Notice::Refused { account_id: Some(self.id()), invalid });

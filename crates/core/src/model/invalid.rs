@@ -27,6 +27,10 @@ pub enum Noun {
     SessionState,
     /// [`crate::engine::ResetSchedule`]
     ResetSchedule,
+    /// [`super::DrawdownMark`]
+    DrawdownMark,
+    /// [`super::Commitment`]
+    Commitment,
 }
 
 impl Noun {
@@ -43,6 +47,8 @@ impl Noun {
             Self::EnforcementLog => "EnforcementLog",
             Self::DailyPnl => "DailyPnl",
             Self::DailyUnrealizedPnl => "DailyUnrealizedPnl",
+            Self::DrawdownMark => "DrawdownMark",
+            Self::Commitment => "Commitment",
             Self::SessionState => "SessionState",
             Self::ResetSchedule => "ResetSchedule",
         }

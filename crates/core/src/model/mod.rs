@@ -8,8 +8,10 @@
 
 mod account;
 mod calendar;
+mod commitment;
 mod contract;
 mod daily_pnl;
+mod drawdown_mark;
 mod enforcement;
 mod fixed;
 mod hours;
@@ -25,8 +27,10 @@ mod trade;
 
 pub use account::{Account, AccountDraft};
 pub use calendar::{Holiday, HolidayCalendar, Impact, NewsCalendar, NewsEvent};
+pub use commitment::Commitment;
 pub use contract::{Contract, ContractDraft, ROOTS_BELOW_ZERO, SymbolRoot, may_trade_below_zero, same_product};
 pub use daily_pnl::{DailyPnl, DailyPnlDraft, DailyUnrealizedPnl, DailyUnrealizedPnlDraft};
+pub use drawdown_mark::DrawdownMark;
 pub use enforcement::{EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus};
 pub use fixed::NumberError;
 pub use hours::{TradingHours, TradingSession};

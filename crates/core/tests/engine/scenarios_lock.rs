@@ -60,6 +60,26 @@ fn an_order_placed_while_locked_is_cancelled_at_once_and_logged() {
 }
 
 #[test]
+fn a_stubborn_trader_does_not_use_up_the_looks_of_the_others() {
+    let mut world = locked();
+    let looks = |world: &World| {
+        let is_look =
+            |action: &Action| matches!(action, Action::Send(Request { kind: RequestKind::Snapshot { .. }, .. }));
+        world.done.iter().filter(|(_, action)| is_look(action)).count()
+    };
+    let before = looks(&world);
+    for _ in 0..120 {
+        world.places_order(ALICE, ES);
+        world.run(1_000);
+    }
+    let asked = looks(&world) - before;
+    assert!(asked <= 20 + 2 * 24 + 2, "{asked} looks in two minutes");
+    world.run(10_000);
+    let log = world.log(ALICE);
+    assert!(log.len() > 40 && log.iter().all(|row| row.success), "every order was cancelled, and that was proven");
+}
+
+#[test]
 fn a_weaker_lock_after_a_stronger_is_recorded_in_the_log_only() {
     let mut world = World::new(
         &[ALICE],

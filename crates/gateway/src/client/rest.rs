@@ -252,6 +252,9 @@ impl Gateway {
     }
 
     /// One call, with the present token or, once, a new one. Queries are repeated; what changes something never is.
+    ///
+    /// A query that is part of a look is not repeated once a call's whole time is spent: nobody else looks meanwhile, and an
+    /// enforcement that waits for the look would wait several time-outs instead of one.
     pub(super) async fn call<B: Serialize, T: DeserializeOwned>(
         &self,
         endpoint: Endpoint,
@@ -261,6 +264,8 @@ impl Gateway {
         let body = serde_json::to_string(body)
             .map_err(|error| CallError::NotSent { endpoint, reason: format!("cannot be written as JSON: {error}") })?;
         let mut failed = 0;
+        let began = tokio::time::Instant::now();
+        let patience = Duration::from_millis(self.inner.config.rest_timeouts.call_ms);
         loop {
             let error = match self.call_once(endpoint, &body, priority).await {
                 Ok(answer) => match serde_json::from_slice(&answer) {
@@ -271,7 +276,8 @@ impl Gateway {
             };
             failed += 1;
             let wait_ms = self.inner.config.retry.wait_ms(failed, self.inner.jitter.fraction());
-            match wait_ms.filter(|_| endpoint.is_query() && error.is_passing()) {
+            let is_too_late = priority == Priority::Snapshot && began.elapsed() >= patience;
+            match wait_ms.filter(|_| endpoint.is_query() && error.is_passing() && !is_too_late) {
                 Some(wait_ms) => {
                     tracing::debug!(%endpoint, %error, wait_ms, "asking again");
                     tokio::time::sleep(Duration::from_millis(wait_ms)).await;

@@ -40,6 +40,7 @@ commands! {
     sim => Sim,
     status => Status,
     log => Log,
+    alerts => Alerts,
     db => Db,
 }
 

@@ -135,7 +135,7 @@ impl CheckedAccount {
 }
 
 fn check(setup: &Setup, context: &Context) -> Result<Exit, Failure> {
-    let database = riskd_store::status(&setup.database.location(), setup.database.features())
+    let database = riskd_store::status(&setup.database.location(), setup.database.features_with(setup.keeps_drawdown()))
         .map_err(|error| super::failures::unchanged(&error))?;
     let accounts: Vec<_> = setup.accounts.iter().map(CheckedAccount::of).collect();
     if context.output.is_json() {

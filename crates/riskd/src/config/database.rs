@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use croner::Cron;
-use riskd_store::{BackupRetention, Features, Location, Retention};
+use riskd_store::{BackupRetention, Feature, Features, Location, Retention};
 use serde::Deserialize;
 
 use super::checks;
@@ -17,12 +17,18 @@ pub const SCHEMA_VERSION: u32 = 2;
 /// Everything `config/database.yaml` says, with defaults for what it leaves out, and paths resolved.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
+    /// Whether there is a file at all.
+    is_written: bool,
     /// The state database.
     pub path: PathBuf,
     /// What happens to an older database at the daemon's start.
     pub schema: SchemaConfig,
     /// Whether `daily_unrealized_pnl` is kept.
     pub track_unrealized_pnl: bool,
+    /// Whether `drawdown_marks` is kept even though no rule needs it.
+    pub track_drawdown: bool,
+    /// Whether `rule_commitments` is kept, so that a looser config waits for the next reset.
+    pub track_commitments: bool,
     /// How long rows are kept.
     pub retention: RetentionConfig,
     /// When rows that are too old are deleted: five cron fields, in UTC.
@@ -126,9 +132,22 @@ impl DatabaseConfig {
         Location::new(&self.path).with_backups(&self.backup.directory)
     }
 
-    /// What the config turns on beyond the schema version.
+    /// What the config turns on beyond the schema version, for commands. Without a file, what the user's document asks for
+    /// and no more.
     pub fn features(&self) -> Features {
-        Features { analytics_indexes: self.indexes.analytics_enabled, daily_unrealized_pnl: self.track_unrealized_pnl }
+        Features::NONE
+            .with(Feature::AnalyticsIndexes, self.indexes.analytics_enabled)
+            .with(Feature::DailyUnrealizedPnl, self.track_unrealized_pnl)
+            .with(Feature::DrawdownMarks, self.track_drawdown)
+            .with(Feature::RuleCommitments, self.track_commitments && self.is_written)
+    }
+
+    /// What the daemon works with: whatever the config does not turn off, and what the rules need. `drawdown` says whether
+    /// RULE-014 `max_drawdown` is enabled: its mark is kept whether or not the key asks for it.
+    pub fn features_with(&self, drawdown: bool) -> Features {
+        self.features()
+            .with(Feature::DrawdownMarks, self.track_drawdown || drawdown)
+            .with(Feature::RuleCommitments, self.track_commitments)
     }
 
     /// Which backups are kept.
@@ -192,7 +211,8 @@ impl DatabaseConfig {
         if let Some(document) = &document {
             check_order_of_thresholds(document, &file.monitoring.enforcement)?;
         }
-        Ok(file.database.resolve(folder, path_argument, file.monitoring.enforcement))
+        let is_written = document.is_some();
+        Ok(file.database.resolve(folder, path_argument, file.monitoring.enforcement, is_written))
     }
 
     /// Whether `riskd db migrate` makes a backup: both keys that speak of it must agree to it.
@@ -216,6 +236,8 @@ struct DatabaseSection {
     path: Option<PathBuf>,
     schema: SchemaConfig,
     track_unrealized_pnl: bool,
+    track_drawdown: bool,
+    track_commitments: Option<bool>,
     retention: RetentionConfig,
     cleanup: CleanupSection,
     indexes: IndexesConfig,
@@ -265,6 +287,7 @@ impl DatabaseSection {
         folder: &ConfigFolder,
         path_argument: Option<&Path>,
         enforcement: EnforcementConfig,
+        is_written: bool,
     ) -> DatabaseConfig {
         let named = self.backup.directory.map(|directory| folder.resolve(&directory));
         let (path, directory) = match path_argument {
@@ -275,9 +298,12 @@ impl DatabaseSection {
             ),
         };
         DatabaseConfig {
+            is_written,
             path,
             schema: self.schema,
             track_unrealized_pnl: self.track_unrealized_pnl,
+            track_drawdown: self.track_drawdown,
+            track_commitments: self.track_commitments.unwrap_or(true),
             retention: self.retention,
             cleanup_schedule: self.cleanup.schedule,
             indexes: self.indexes,

@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing outside this module knows YAML. What comes out of it is checked and resolved.
 
 mod accounts;
+mod alerts;
 mod calendars;
 mod checks;
 mod database;
@@ -16,6 +17,7 @@ mod rules;
 mod secret;
 
 pub use accounts::{AccountConfig, load_accounts};
+pub use alerts::load_alerts;
 pub use calendars::{load_holidays, load_news};
 pub use database::{
     BackupConfig, DatabaseConfig, EnforcementConfig, IndexesConfig, MigrationConfig, RetentionConfig, SCHEMA_VERSION,

@@ -51,7 +51,7 @@ impl std::fmt::Debug for Surroundings {
 /// Fetches the key.
 pub(super) fn read_api_key(source: &ApiKeySource, surroundings: &Surroundings) -> Result<SecretString, ConfigError> {
     match source {
-        ApiKeySource::File(file) => read_key_file(file),
+        ApiKeySource::File(file) => read_secret_file(file, "API key"),
         ApiKeySource::Environment(variable) => from_variable(surroundings, variable).ok_or_else(|| {
             ConfigError::with_file(
                 Path::new(variable),
@@ -64,7 +64,7 @@ pub(super) fn read_api_key(source: &ApiKeySource, surroundings: &Surroundings) -
                 return Ok(key);
             }
             match surroundings.get(CREDENTIALS_VARIABLE) {
-                Some(folder) => read_text(&PathBuf::from(folder).join(API_KEY_CREDENTIAL)),
+                Some(folder) => read_text(&PathBuf::from(folder).join(API_KEY_CREDENTIAL), "API key"),
                 None => Err(ConfigError::with_file(Path::new("gateway.yaml"), "no API key was found").advise(format!(
                     "name a file with gateway.api_key_file, set {API_KEY_VARIABLE}, or give the service the systemd credential {API_KEY_CREDENTIAL}"
                 ))),
@@ -73,42 +73,43 @@ pub(super) fn read_api_key(source: &ApiKeySource, surroundings: &Surroundings) -
     }
 }
 
-fn from_variable(surroundings: &Surroundings, name: &str) -> Option<SecretString> {
+/// The secret in a variable; a blank one counts as absent.
+pub(super) fn from_variable(surroundings: &Surroundings, name: &str) -> Option<SecretString> {
     let key = surroundings.get(name)?.trim();
     (!key.is_empty()).then(|| SecretString::from(key))
 }
 
-/// A key file must be its owner's alone: whoever reads the key can trade the account.
-fn read_key_file(file: &Path) -> Result<SecretString, ConfigError> {
+/// A file with a secret must be its owner's alone: whoever reads the key can trade the account. `what` names the secret.
+pub(super) fn read_secret_file(file: &Path, what: &str) -> Result<SecretString, ConfigError> {
     let metadata = std::fs::metadata(file)
-        .map_err(|error| ConfigError::with_file(file, format!("the API key file cannot be read: {error}")))?;
+        .map_err(|error| ConfigError::with_file(file, format!("the {what} file cannot be read: {error}")))?;
     let mode = metadata.permissions().mode() & 0o777;
     if metadata.is_file() && mode & 0o077 != 0 {
-        let problem = format!("the API key file can be read or changed by others (mode {mode:04o})");
+        let problem = format!("the {what} file can be read or changed by others (mode {mode:04o})");
         return Err(ConfigError::with_file(file, problem).advise(format!("run: chmod 600 '{}'", file.display())));
     }
-    read_text(file)
+    read_text(file, what)
 }
 
-fn read_text(file: &Path) -> Result<SecretString, ConfigError> {
+fn read_text(file: &Path, what: &str) -> Result<SecretString, ConfigError> {
     let refuse = |problem: String| Err(ConfigError::with_file(file, problem));
     let metadata = match std::fs::metadata(file) {
         Ok(metadata) => metadata,
-        Err(error) => return refuse(format!("the API key cannot be read: {error}")),
+        Err(error) => return refuse(format!("the {what} cannot be read: {error}")),
     };
     if !metadata.is_file() {
-        return refuse("the API key must be in a file".to_owned());
+        return refuse(format!("the {what} must be in a file"));
     }
     if metadata.len() > LONGEST_KEY {
-        return refuse("is too long to be an API key".to_owned());
+        return refuse(format!("is too long to be a secret: {LONGEST_KEY} bytes at most"));
     }
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) => return refuse(format!("the API key cannot be read: {error}")),
+        Err(error) => return refuse(format!("the {what} cannot be read: {error}")),
     };
     let key = text.trim();
     if key.is_empty() || key.contains(char::is_whitespace) {
-        return refuse("must hold the API key alone, on one line".to_owned());
+        return refuse(format!("must hold the {what} alone, on one line"));
     }
     Ok(SecretString::from(key))
 }

@@ -13,6 +13,8 @@ use super::executor::Executor;
 use super::journal::{Journal, Outcome};
 use super::notices::Counts;
 use super::summary::{Latencies, Summary};
+use super::watchdog::Watchdog;
+use crate::alerts::{Alerts, Signal};
 
 /// The longest sleep: a clock that is set while we sleep is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -41,6 +43,10 @@ pub(super) struct EventLoop {
     pub(super) latencies: Latencies,
     pub(super) actions: Vec<Action>,
     pub(super) retry_writes_at: Timestamp,
+    /// Told what people are to know.
+    pub(super) alerts: Alerts,
+    /// Fed as long as the loop turns.
+    pub(super) watchdog: Watchdog,
 }
 
 /// How far a stop has gone: 0 runs, 1 stops in order, 2 stops at once.
@@ -58,6 +64,7 @@ impl EventLoop {
 
     /// Waits for whatever comes next and takes it in.
     async fn turn(&mut self, stop: &mut StopSignal) {
+        self.watchdog.feed(Instant::now());
         let sleep = self.until_next_deadline();
         tokio::select! {
             biased;
@@ -91,9 +98,19 @@ impl EventLoop {
     fn take_outcome(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Events(events) => events.into_iter().for_each(|event| self.take(event)),
-            Outcome::Failed { writes, error, was_retry } => self.journal.keep(writes, &error, was_retry),
+            Outcome::Failed { writes, error, was_retry } => {
+                if !self.journal.is_failing() {
+                    self.alerts.signal(Signal::Journal { failing: Some(error.to_string()) });
+                }
+                self.journal.keep(writes, &error, was_retry);
+            }
             Outcome::Written => self.journal.written(),
-            Outcome::Recovered => self.journal.recovered(),
+            Outcome::Recovered => {
+                self.journal.recovered();
+                if !self.journal.is_failing() {
+                    self.alerts.signal(Signal::Journal { failing: None });
+                }
+            }
             Outcome::CleanUpDue => self.journal.clean_up(self.retention, self.clock.now()),
         }
     }
@@ -110,7 +127,10 @@ impl EventLoop {
                 Action::Store(write) => writes.push(write),
                 Action::Send(request) => requests.push(request),
                 Action::WatchQuotes(contract_id) => self.executor.watch_quotes(contract_id),
-                Action::Notice(notice) => self.counts.take(&notice),
+                Action::Notice(notice) => {
+                    self.counts.take(&notice);
+                    self.alerts.notice(&notice);
+                }
             }
         }
         let durable = (!writes.is_empty()).then(|| self.journal.submit(writes));

@@ -179,7 +179,10 @@ fn is_history(write: &Write) -> bool {
         | Write::PutContract { .. }
         | Write::PutResetSchedule(_)
         | Write::PutSessionState { .. }
-        | Write::PutDailyUnrealizedPnl(_) => true,
+        | Write::PutDailyUnrealizedPnl(_)
+        | Write::PutDrawdownMark(_)
+        | Write::PutCommitment(_)
+        | Write::RemoveCommitment { .. } => true,
         Write::PutEnforcement { log, .. } => log.status != EnforcementStatus::Pending,
         Write::PutLockout(_)
         | Write::ClearLockout { .. }

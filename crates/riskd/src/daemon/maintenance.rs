@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use super::journal::Outcome;
+use crate::alerts::{Alerts, Signal};
 
 /// Age of the newest backup from which the daemon makes another, in days.
 const BACKUP_AFTER_DAYS: i64 = 7;
@@ -23,6 +24,7 @@ pub(super) struct Maintenance {
     pub(super) location: Location,
     pub(super) backup: BackupOptions,
     pub(super) due: mpsc::UnboundedSender<Outcome>,
+    pub(super) alerts: Alerts,
 }
 
 impl Maintenance {
@@ -62,11 +64,18 @@ impl Maintenance {
             }
             riskd_store::backup(&location, &options, &nobody).map(Some)
         });
-        match work.await {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(backup))) => info!(path = %backup.path.display(), "weekly backup made and verified"),
-            Ok(Err(error)) => error!(%error, "weekly backup failed"),
-            Err(error) => error!(%error, "weekly backup failed"),
+        let failed = match work.await {
+            Ok(Ok(None)) => return,
+            Ok(Ok(Some(backup))) => {
+                info!(path = %backup.path.display(), "weekly backup made and verified");
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(error) = &failed {
+            error!(error, "weekly backup failed");
         }
+        self.alerts.signal(Signal::Backup { failed });
     }
 }

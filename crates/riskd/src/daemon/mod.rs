@@ -11,6 +11,7 @@ mod maintenance;
 mod notices;
 mod setup;
 mod summary;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,16 +31,21 @@ pub use clock::steady_clock;
 pub use setup::{AccountSetup, Setup};
 pub use summary::Summary;
 
+use crate::alerts::{Alerts, Signal};
 use crate::failure::{Failure, FailureKind};
 use event_loop::EventLoop;
 use executor::Executor;
 use journal::{Journal, Outcome};
 use maintenance::Maintenance;
+use watchdog::Watchdog;
 
 /// Events other than quotes that may wait before the hubs are held back.
 const QUEUE_CAPACITY: usize = 8_192;
 /// Waits between two tries to reach the broker at the start, in seconds; the last one repeats.
 const CONNECT_AGAIN_AFTER_S: [u64; 5] = [1, 2, 10, 30, 60];
+
+/// How long the end waits for alerts to go out.
+const PATIENCE_WITH_ALERTS: Duration = Duration::from_secs(3);
 
 /// How far the daemon is, for whoever waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,9 +105,28 @@ pub struct Surroundings {
 ///
 /// When the database cannot be opened or migrated, or the broker refuses the credentials or an account.
 pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Failure> {
+    let alerts = Alerts::start(&setup.alerts, surroundings.clock.clone())
+        .map_err(|error| Failure::new(FailureKind::Failed, format!("alerts could not be set up: {error}")))?;
+    let result = protect(setup, surroundings, &alerts).await;
+    match &result {
+        Ok(summary) if summary.left_pending || summary.left_unwritten => alerts
+            .signal(Signal::Stopped { how: "told to stop, with work left that goes on at the next start".to_owned() }),
+        Ok(_) => alerts.signal(Signal::Stopped { how: "told to stop; everything is written".to_owned() }),
+        Err(failure) => {
+            if failure.kind == FailureKind::NewerDatabase || failure.kind == FailureKind::NotOurs {
+                alerts.signal(Signal::SchemaMismatch { what: failure.what.clone() });
+            }
+            alerts.signal(Signal::StartFailed { why: failure.what.clone() });
+        }
+    }
+    alerts.flush(PATIENCE_WITH_ALERTS).await;
+    result
+}
+
+async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> Result<Summary, Failure> {
     let Surroundings { clock, stop, phase, on_database_event } = surroundings;
     phase.send_replace(Phase::Opening);
-    let Some(database) = open_database(&setup, &clock, &stop, on_database_event).await? else {
+    let Some(database) = open_database(&setup, &clock, &stop, on_database_event, alerts).await? else {
         return Ok(Summary::of_nothing());
     };
     phase.send_replace(Phase::Connecting);
@@ -109,13 +134,15 @@ pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Fa
     let gateway = Gateway::new(setup.gateway.clone(), Arc::new(move || gateway_clock.now()))
         .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))?;
     let accounts = tokio::select! {
-        accounts = find_accounts(&setup, &gateway) => accounts?,
+        accounts = find_accounts(&setup, &gateway, alerts) => accounts?,
         () = stop.asked() => return Ok(Summary::of_nothing()),
     };
     accounts.iter().for_each(AccountSetup::announce);
-    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway)?;
+    alerts.signal(Signal::NotArmed { rules: setup::not_armed(&accounts) });
+    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway, alerts)?;
     phase.send_replace(Phase::Watching);
     info!(accounts = accounts.len(), "watching");
+    alerts.signal(Signal::Started { accounts: accounts.len() });
     let summary = event_loop.run(stop.0.subscribe()).await;
     drop(database);
     Ok(summary)
@@ -128,6 +155,7 @@ fn assemble(
     database: &OwnedDatabase,
     clock: &Clock,
     gateway: Gateway,
+    alerts: &Alerts,
 ) -> Result<EventLoop, Failure> {
     let config = setup.engine_config(accounts);
     let ids: Vec<AccountId> = config.accounts.keys().copied().collect();
@@ -150,6 +178,7 @@ fn assemble(
             location: setup.database.location(),
             backup: BackupOptions { retention: setup.database.backup_retention(), ..BackupOptions::new(clock.clone()) },
             due: outcome_sender.clone(),
+            alerts: alerts.clone(),
         }
         .run(),
     );
@@ -166,6 +195,8 @@ fn assemble(
         latencies: summary::Latencies::new(),
         actions,
         retry_writes_at: Timestamp::MIN,
+        alerts: alerts.clone(),
+        watchdog: Watchdog::of_this_process(),
     })
 }
 
@@ -176,11 +207,12 @@ async fn open_database(
     clock: &Clock,
     stop: &Stop,
     on_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
+    alerts: &Alerts,
 ) -> Result<Option<OwnedDatabase>, Failure> {
     loop {
         let options = MigrateOptions {
             trigger: Trigger::Automatic,
-            features: setup.database.features(),
+            features: setup.database.features_with(setup.keeps_drawdown()),
             auto_migrate: setup.database.schema.auto_migrate,
             create_backup: setup.database.schema.backup_before_migrate && setup.database.migration.create_backup,
             create_if_missing: true,
@@ -200,10 +232,12 @@ async fn open_database(
         match opened.map_err(|error| Failure::new(FailureKind::Failed, format!("opening the database: {error}")))? {
             Ok((database, outcome)) => {
                 announce(&outcome);
+                alerts.signal(Signal::Migration { failed: None });
                 return Ok(Some(database));
             }
             Err(StoreError::RetryLater { failures, last_error, not_before }) => {
                 error!(failures, %not_before, "automatic migration failed before and waits: {last_error}. NOTHING IS PROTECTED MEANWHILE");
+                alerts.signal(Signal::Migration { failed: Some(last_error) });
                 let wait = Duration::try_from(not_before.duration_since(clock.now())).unwrap_or(Duration::ZERO);
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
@@ -214,7 +248,22 @@ async fn open_database(
                 info!("stopped before the database was open; it is unchanged");
                 return Ok(None);
             }
-            Err(error) => return Err(store_failure(error)),
+            Err(error) => {
+                match &error {
+                    StoreError::MigrationFailed(failed) if failed.step == riskd_store::Step::Backup => {
+                        alerts.signal(Signal::Backup { failed: Some(failed.error.to_string()) });
+                        alerts.signal(Signal::Migration { failed: Some(error.to_string()) });
+                    }
+                    StoreError::MigrationFailed(_) => {
+                        alerts.signal(Signal::Migration { failed: Some(error.to_string()) })
+                    }
+                    StoreError::MigrationNeeded { .. } => {
+                        alerts.signal(Signal::SchemaMismatch { what: error.to_string() });
+                    }
+                    _ => {}
+                }
+                return Err(store_failure(error));
+            }
         }
     }
 }
@@ -238,8 +287,9 @@ fn announce(outcome: &OpenOutcome) {
 
 /// Logs in and finds the accounts to protect. A network that is not there is waited for; credentials that are refused, or
 /// an account the login does not see, end the start: a guard that silently guards nothing is worse than none.
-async fn find_accounts(setup: &Setup, gateway: &Gateway) -> Result<Vec<AccountSetup>, Failure> {
-    let listed = loop_until_reached(gateway).await?;
+async fn find_accounts(setup: &Setup, gateway: &Gateway, alerts: &Alerts) -> Result<Vec<AccountSetup>, Failure> {
+    let listed = loop_until_reached(gateway, alerts).await?;
+    alerts.signal(Signal::Broker { reachable: true });
     for refused in &listed.refused {
         warn!("the broker lists an account that cannot be read: {}", refused.refusal.invalid);
     }
@@ -274,6 +324,7 @@ async fn find_accounts(setup: &Setup, gateway: &Gateway) -> Result<Vec<AccountSe
 
 async fn loop_until_reached(
     gateway: &Gateway,
+    alerts: &Alerts,
 ) -> Result<riskd_gateway::client::Rows<riskd_core::model::Account>, Failure> {
     let mut failures = 0;
     loop {
@@ -289,6 +340,7 @@ async fn loop_until_reached(
                 .meaning("NOTHING IS PROTECTED.")
                 .next("check the user name in gateway.yaml and the API key, then start again"));
         }
+        alerts.signal(Signal::Broker { reachable: false });
         let wait = CONNECT_AGAIN_AFTER_S[failures.min(CONNECT_AGAIN_AFTER_S.len() - 1)];
         failures += 1;
         warn!("the broker cannot be reached ({error}); trying again in {wait} s. NOTHING IS PROTECTED MEANWHILE");

@@ -1,16 +1,18 @@
 //! From the config files to what the daemon works with: everything is read and checked before anything is opened.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use riskd_core::engine::{self, EnforcementTiming};
-use riskd_core::model::{AccountId, TradingDayClock};
+use riskd_core::model::{AccountId, RuleId, TradingDayClock};
 use riskd_gateway::client::ClientConfig;
 use tracing::{error, info, warn};
 
+use crate::alerts::AlertsConfig;
 use crate::config::{
     AccountConfig, ArmedRules, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, Surroundings, load_accounts,
-    load_rules,
+    load_alerts, load_rules,
 };
 
 /// Everything the daemon is told.
@@ -24,6 +26,8 @@ pub struct Setup {
     pub accounts: Vec<AccountSetup>,
     /// The rules of accounts that have none of their own.
     pub rules: Arc<ArmedRules>,
+    /// Who is told when something is wrong.
+    pub alerts: AlertsConfig,
 }
 
 /// One account to protect, and its rules.
@@ -56,7 +60,15 @@ impl Setup {
             gateway: ClientConfig::new(gateway.api_url, gateway.hub_url, gateway.user_name, api_key),
             accounts: accounts.collect::<Result<_, ConfigError>>()?,
             rules,
+            alerts: load_alerts(folder, surroundings)?,
         })
+    }
+
+    /// Whether a rule of any account needs the table from which drawdown is reckoned: RULE-014 `max_drawdown`.
+    pub fn keeps_drawdown(&self) -> bool {
+        let max_drawdown = RuleId::from_number(14);
+        let of_accounts = self.accounts.iter().flat_map(|account| account.rules.set.rules());
+        of_accounts.chain(self.rules.set.rules()).any(|rule| Some(rule.id()) == max_drawdown)
     }
 
     /// The engine's config for these accounts.
@@ -98,9 +110,31 @@ impl AccountSetup {
         }
     }
 
+    /// The rules that its config enables and this version does not have.
+    fn not_armed(&self) -> impl Iterator<Item = (String, AccountId)> {
+        let rules = self.rules.set.unavailable().iter();
+        rules.map(|(rule_id, key)| (format!("{rule_id} {key}"), self.id()))
+    }
+
     fn engine_config(&self) -> engine::AccountConfig {
         engine::AccountConfig { day_clock: self.trading_day(), rules: Arc::new(self.rules.set.clone()) }
     }
+}
+
+/// Each rule that is enabled and not in force, with the accounts it does not protect.
+pub(super) fn not_armed(accounts: &[AccountSetup]) -> Vec<String> {
+    const MOST_NAMED: usize = 5;
+    let mut rules: BTreeMap<String, Vec<AccountId>> = BTreeMap::new();
+    for (rule, account_id) in accounts.iter().flat_map(AccountSetup::not_armed) {
+        rules.entry(rule).or_default().push(account_id);
+    }
+    let line = |(rule, accounts): (String, Vec<AccountId>)| {
+        let named: Vec<String> = accounts.iter().take(MOST_NAMED).map(AccountId::to_string).collect();
+        let more = accounts.len().saturating_sub(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{rule} (account {}{more})", named.join(", "))
+    };
+    rules.into_iter().map(line).collect()
 }
 
 fn rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<ArmedRules, ConfigError> {

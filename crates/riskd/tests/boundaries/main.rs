@@ -47,7 +47,8 @@ fn texts(wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
 
 /// What version control leaves out, and its own folder.
 fn is_not_ours(name: &str) -> bool {
-    matches!(name, "target" | "data" | "logs" | ".git") || name.ends_with("/target") || name.ends_with(".rs.bk")
+    matches!(name, "target" | "data" | "logs" | ".git")
+        || ["/target", "/node_modules", ".rs.bk"].iter().any(|end| name.ends_with(end))
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn what_a_calendar_gets_wrong_is_named_exactly() {
             ),
             (
                 "events:\n  - { time: 2026-03-11T08:30Z, title: CPI, impact: huge }\n",
-                "news.yaml:2: events[0].impact: \"huge\" is not one of low, medium, high",
+                "news.yaml:2: events[0].impact: \"huge\" is not one of low, medium, high; did you mean high?",
             ),
             (
                 "events:\n  - { time: 2026-03-11, title: CPI }\n",

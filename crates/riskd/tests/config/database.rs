@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use riskd::config::{ConfigError, ConfigFolder, DatabaseConfig};
+use riskd_store::{Feature, Features};
 
 use crate::{refusals, written};
 
@@ -26,7 +27,7 @@ fn defaults_are_the_documented_ones() {
         assert_eq!((config.backup.retention_days, config.backup.max_backups), (30, 10));
         assert_eq!(config.schema.current_version, 2);
         assert!(config.schema.auto_migrate && config.schema.backup_before_migrate);
-        assert!(!config.track_unrealized_pnl);
+        assert!(!config.track_unrealized_pnl && !config.track_drawdown && config.track_commitments);
         let retention = config.retention;
         assert_eq!((retention.trade_history_days, retention.daily_pnl_days), (7, 90));
         assert_eq!((retention.enforcement_log_days, retention.daily_unrealized_pnl_days), (365, 7));
@@ -48,6 +49,8 @@ database:
   path: other/mine.db
   schema: { current_version: 2, auto_migrate: false, backup_before_migrate: false }
   track_unrealized_pnl: true
+  track_drawdown: true
+  track_commitments: false
   retention: { trade_history: 1, daily_pnl: 2, enforcement_log: 3, daily_unrealized_pnl: 36500 }
   cleanup: { schedule: \"30 3 * * 1\" }
   indexes: { analytics_enabled: false, monitor_usage: no, slow_query_threshold_ms: 1 }
@@ -60,7 +63,7 @@ monitoring:
     let config = load(&written.folder).unwrap();
     assert_eq!(config.path, written.base.path().join("other/mine.db"));
     assert!(!config.schema.auto_migrate && !config.schema.backup_before_migrate && !config.wants_backup());
-    assert!(config.track_unrealized_pnl);
+    assert!(config.track_unrealized_pnl && config.track_drawdown && !config.track_commitments);
     let retention = config.retention;
     assert_eq!((retention.trade_history_days, retention.daily_pnl_days), (1, 2));
     assert_eq!((retention.enforcement_log_days, retention.daily_unrealized_pnl_days), (3, 36_500));
@@ -241,4 +244,24 @@ fn relative_paths_start_beside_the_config_folder() {
     let resolved = ConfigFolder::at(Path::new(".")).unwrap().resolve(Path::new("x"));
     assert_eq!(resolved, here.parent().unwrap().join("x"));
     assert_eq!(ConfigFolder::at(Path::new("config")).unwrap().resolve(Path::new("/abs")), Path::new("/abs"));
+}
+
+#[test]
+fn tables_beyond_the_users_document_are_for_the_daemon_and_for_whoever_has_a_config() {
+    let has = |features: Features, feature| features.has(feature);
+    let written = written("database.yaml", "database:\n");
+    for path in [None, Some(Path::new("some.db"))] {
+        let config = DatabaseConfig::load(&written.folder, path).unwrap();
+        assert!(has(config.features(), Feature::RuleCommitments) && !has(config.features(), Feature::DrawdownMarks));
+    }
+    std::fs::remove_file(&written.file).unwrap();
+    for path in [None, Some(Path::new("some.db"))] {
+        let config = DatabaseConfig::load(&written.folder, path).unwrap();
+        assert_eq!(config.features(), Features::default(), "a command");
+        assert!(has(config.features_with(false), Feature::RuleCommitments), "the daemon");
+        assert!(
+            has(config.features_with(true), Feature::DrawdownMarks)
+                && !has(config.features_with(false), Feature::DrawdownMarks)
+        );
+    }
 }

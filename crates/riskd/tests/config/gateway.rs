@@ -123,7 +123,7 @@ fn a_key_file_must_be_its_owners_alone() {
         ("", "must hold the API key alone, on one line"),
         ("two words", "must hold the API key alone, on one line"),
         ("a\nb\n", "must hold the API key alone, on one line"),
-        (&"x".repeat(5000), "is too long to be an API key"),
+        (&"x".repeat(5000), "is too long to be a secret: 4096 bytes at most"),
     ] {
         std::fs::write(&key, text).unwrap();
         let error = read().unwrap_err().to_string();

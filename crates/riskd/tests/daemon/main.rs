@@ -2,6 +2,7 @@
 //! database as Python's `sqlite3` reads it, never of the daemon.
 #![allow(clippy::unwrap_used)]
 
+mod alerts;
 mod broker_trouble;
 mod disk;
 mod kills;
@@ -12,6 +13,9 @@ mod process;
 mod program;
 mod resets;
 mod rules;
+#[path = "../alerts/server.rs"]
+#[allow(dead_code)]
+mod server;
 mod starts;
 mod stops;
 mod support;

@@ -3,6 +3,7 @@
 //! Each check is a function from a text (and the truth) to violations, and is shown to fail on a made-up one.
 #![allow(clippy::unwrap_used)]
 
+mod alarms;
 mod commands;
 mod examples;
 mod exit_codes;

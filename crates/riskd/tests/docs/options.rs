@@ -1,7 +1,9 @@
 //! docs/rules.md against the rules' own config types: every option, every default, and what is not armed.
 
 use riskd::config::{ConfigFolder, load_rules};
-use riskd_core::rules::{RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts};
+use riskd_core::rules::{
+    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, news_window, session_block_outside,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor, value};
 
@@ -9,11 +11,13 @@ use crate::markdown::{code, prose, rows, section};
 use crate::{document, must_be_empty};
 
 /// The rules of this version: heading, key, and the options their config type accepts.
-fn available() -> [(&'static str, &'static str, Vec<&'static str>); 3] {
-    [
+fn available() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
+    vec![
         ("## RULE-001 `max_contracts`", "max_contracts", fields_of::<max_contracts::Config>()),
         ("## RULE-003 `daily_realized_loss`", "daily_realized_loss", fields_of::<daily_realized_loss::Config>()),
         ("## RULE-004 `daily_unrealized_loss`", "daily_unrealized_loss", fields_of::<daily_unrealized_loss::Config>()),
+        ("## RULE-009 `session_block_outside`", "session_block_outside", fields_of::<session_block_outside::Config>()),
+        ("## RULE-015 `news_window`", "news_window", fields_of::<news_window::Config>()),
     ]
 }
 
@@ -51,10 +55,21 @@ impl<'de> Deserializer<'de> for Asked<'_> {
     }
 }
 
+/// Options without which a rule is refused.
+fn needed_by(rule: &str) -> &'static str {
+    match rule {
+        "session_block_outside" => "allowed_hours: { start: \"09:30\", end: \"16:00\" }, ",
+        "news_window" => "calendar: news.csv, ",
+        _ => "",
+    }
+}
+
 /// What a rule does with these options, in the words of its own debugging; or why it is refused.
 fn meaning(rule: &str, options: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("rules:\n  {rule}: {{ {options} }}\n  max_drawdown: {{ enabled: false }}\n");
+    let needed = needed_by(rule);
+    let text = format!("rules:\n  {rule}: {{ {needed}{options} }}\n  max_drawdown: {{ enabled: false }}\n");
+    std::fs::write(folder.path().join("news.csv"), "time,title\n2026-12-16T19:00Z,FOMC\n").unwrap();
     std::fs::write(folder.path().join("risk_config.yaml"), text).unwrap();
     let rules = load_rules(&ConfigFolder::at(folder.path()).unwrap(), None).map_err(|error| error.problem)?.unwrap();
     Ok(format!("{:?} {:?} {:?}", rules.set, rules.reset_time, rules.timezone))

@@ -7,8 +7,8 @@ use riskd_core::model::Invalid;
 use super::{Finding, FindingCode, Patient, schema};
 use crate::error::StoreError;
 use crate::tables::{
-    Cells, RowChecks, Table, Unreadable, contract_cache, daily_pnl, daily_unrealized_pnl, enforcement_log, lockouts,
-    orders, positions, reset_schedule, session_state, trade_history,
+    Cells, RowChecks, Table, Unreadable, contract_cache, daily_pnl, daily_unrealized_pnl, drawdown_marks,
+    enforcement_log, lockouts, orders, positions, reset_schedule, rule_commitments, session_state, trade_history,
 };
 
 /// Beyond so many of one table, rows are counted and no longer listed.
@@ -22,7 +22,7 @@ pub(super) fn check(patient: &Patient<'_>, findings: &mut Vec<Finding>) -> Resul
         now: patient.options.clock.now(),
         negative_price_roots: Arc::from(patient.options.negative_price_roots.as_slice()),
     };
-    let tables: [(&Table, Reads<'_>); 9] = [
+    let tables: [(&Table, Reads<'_>); 11] = [
         (&daily_pnl::TABLE, Box::new(|cells| daily_pnl::from_cells(cells).map(drop))),
         (&contract_cache::TABLE, Box::new(|cells| contract_cache::from_cells(cells, &checks).map(drop))),
         (&trade_history::TABLE, Box::new(|cells| trade_history::from_cells(cells).map(drop))),
@@ -32,6 +32,8 @@ pub(super) fn check(patient: &Patient<'_>, findings: &mut Vec<Finding>) -> Resul
         (&enforcement_log::TABLE, Box::new(|cells| enforcement_log::from_cells(cells).map(drop))),
         (&reset_schedule::TABLE, Box::new(|cells| reset_schedule::from_cells(cells).map(drop))),
         (&daily_unrealized_pnl::TABLE, Box::new(|cells| daily_unrealized_pnl::from_cells(cells).map(drop))),
+        (&drawdown_marks::TABLE, Box::new(|cells| drawdown_marks::from_cells(cells).map(drop))),
+        (&rule_commitments::TABLE, Box::new(|cells| rule_commitments::from_cells(cells).map(drop))),
     ];
     if schema::is_readable(patient, lockouts::TABLE.name)? {
         // A row that is not locked says nothing, and so nothing in it can be wrong.

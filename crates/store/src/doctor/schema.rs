@@ -4,14 +4,13 @@ use super::{Finding, FindingCode, Patient};
 use crate::error::StoreError;
 use crate::migrate::Plan;
 use crate::schema::{
-    ADD_EXECUTION_TIME, Deviation, Features, HEAD_VERSION, Script, VERSION_TABLE, compare, expected_of,
+    ADD_EXECUTION_TIME, Deviation, Feature, Features, HEAD_VERSION, Script, VERSION_TABLE, compare, expected_of,
 };
 use crate::verify::{definition_drift, history_deviations};
 
 /// Objects that are not ours, said in words. Columns of the user's own in tables of ours are among them.
 pub(super) fn own_objects(patient: &Patient<'_>) -> Result<Vec<String>, StoreError> {
-    let every = Features { analytics_indexes: true, daily_unrealized_pnl: true };
-    let expected = expected_of(HEAD_VERSION, every)?;
+    let expected = expected_of(HEAD_VERSION, Features::ALL)?;
     let found = &patient.seen.inventory;
     let mut own = Vec::new();
     for (key, table) in found.tables.iter().filter(|(key, _)| !key.starts_with("sqlite_")) {
@@ -83,8 +82,7 @@ pub(super) fn mending(patient: &Patient<'_>) -> Result<Vec<(Finding, String)>, S
 /// The SQL that mends a deviation, where there is one that is always right.
 fn mends(patient: &Patient<'_>, deviation: &Deviation) -> Option<String> {
     let (found, features) = (&patient.seen.inventory, patient.options.features);
-    let every = Features { analytics_indexes: true, daily_unrealized_pnl: true };
-    let expected = expected_of(patient.version, every).ok()?;
+    let expected = expected_of(patient.version, Features::ALL).ok()?;
     match deviation {
         Deviation::MissingIndex { index } => {
             let right = expected.indexes.get(&index.to_lowercase())?;
@@ -98,8 +96,8 @@ fn mends(patient: &Patient<'_>, deviation: &Deviation) -> Option<String> {
             let same_table = right.table.eq_ignore_ascii_case(&wrong.table);
             same_table.then(|| format!("DROP INDEX {};\n{};\n", crate::schema::quoted(&wrong.name), right.sql))
         }
-        Deviation::MissingTable { table } if table == "daily_unrealized_pnl" => {
-            let plan = Plan::of_features(found, Features { analytics_indexes: false, ..features }).ok()?;
+        Deviation::MissingTable { table } if let Some(feature) = Feature::of_table(table) => {
+            let plan = Plan::of_features(found, Features::NONE.with(feature, features.has(feature))).ok()?;
             Some(plan.pieces().map(|piece| piece.up.as_str()).collect())
         }
         Deviation::MissingColumn { table, column } if is_execution_time(table, column) => {
@@ -151,8 +149,7 @@ fn of_deviation(deviation: &Deviation) -> Finding {
 
 /// Whether a table of ours has all its columns, so that its rows can be read.
 pub(super) fn is_readable(patient: &Patient<'_>, table: &str) -> Result<bool, StoreError> {
-    let every = Features { analytics_indexes: true, daily_unrealized_pnl: true };
-    let expected = expected_of(HEAD_VERSION, every)?;
+    let expected = expected_of(HEAD_VERSION, Features::ALL)?;
     let lacks = compare(&expected, &patient.seen.inventory).into_iter().any(|deviation| match deviation {
         Deviation::MissingTable { table: lacking } | Deviation::OtherTable { table: lacking, .. } => lacking == table,
         Deviation::MissingColumn { table: lacking, column } => {

@@ -59,7 +59,7 @@ enum Holds {
 }
 
 /// Every column of ours that holds times or dates.
-const COLUMNS: [(&str, &[(&str, Holds)]); 10] = [
+const COLUMNS: [(&str, &[(&str, Holds)]); 12] = [
     (
         "lockouts",
         &[
@@ -78,6 +78,8 @@ const COLUMNS: [(&str, &[(&str, Holds)]); 10] = [
     ("enforcement_log", &[("timestamp", Holds::Times)]),
     ("reset_schedule", &[("last_reset_date", Holds::Dates), ("next_reset_time", Holds::Times)]),
     ("daily_unrealized_pnl", &[("timestamp", Holds::Dates), ("created_at", Holds::Times)]),
+    ("drawdown_marks", &[("day", Holds::Dates), ("updated_at", Holds::Times)]),
+    ("rule_commitments", &[("armed_at", Holds::Times), ("loosens_at", Holds::Times)]),
 ];
 
 /// Counts the forms of every column, and says what each form means for queries.
@@ -394,8 +396,7 @@ mod tests {
     #[test]
     fn every_column_of_times_in_the_schema_is_looked_at() {
         use crate::schema::{Features, HEAD_VERSION, VERSION_TABLE, expected_of};
-        let every = Features { analytics_indexes: true, daily_unrealized_pnl: true };
-        for (key, table) in expected_of(HEAD_VERSION, every).unwrap().tables {
+        for (key, table) in expected_of(HEAD_VERSION, Features::ALL).unwrap().tables {
             if key.starts_with("sqlite_") || key == VERSION_TABLE {
                 continue;
             }

@@ -8,7 +8,7 @@ use crate::location::Paths;
 use crate::migrate::plan::Piece;
 use crate::migrate::run::{begin_immediate, commit};
 use crate::migrate::{MigrateOptions, OpenOutcome, Plan};
-use crate::schema::{Inventory, VERSION_TABLE, compare, expected_of, expected_of_features};
+use crate::schema::{FEATURES, Inventory, VERSION_TABLE, compare, expected_of, expected_of_features};
 
 /// Runs pieces, and makes sure that none of them ended the transaction behind our back.
 pub(super) fn run_pieces<'a>(
@@ -97,13 +97,8 @@ pub(super) fn add_features(paths: &Paths, options: &MigrateOptions, version: i64
     })?;
     database.stop_on_nothing()?;
     commit(&database, paths)?;
-    let mut lines = Vec::new();
-    if !plan.analytics.is_empty() {
-        lines.push("✓ Analytics indexes created".to_owned());
-    }
-    if !plan.unrealized.is_empty() {
-        lines.push("✓ Optional daily_unrealized_pnl table created".to_owned());
-    }
+    let made = FEATURES.iter().filter(|parts| !plan.of_feature(parts.feature).is_empty());
+    let lines = made.map(|parts| format!("✓ {} created", parts.name)).collect();
     Ok(OpenOutcome::FeaturesAdded { version, lines })
 }
 
@@ -133,14 +128,14 @@ pub(super) fn use_write_ahead_log(database: &Database) -> Result<(), StoreError>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::schema::{ANALYTICS_INDEXES, Features, VERSIONS};
+    use crate::schema::{Features, VERSIONS};
 
     const OWN: &str = "CREATE TABLE mine (a, b); CREATE INDEX mine_index ON mine(a); CREATE VIEW mine_view AS SELECT a FROM mine; \
                        CREATE TRIGGER mine_trigger AFTER INSERT ON mine BEGIN SELECT 1; END;";
 
     #[test]
     fn a_change_of_the_users_own_is_found() {
-        let base = [VERSIONS[1].schema, ANALYTICS_INDEXES.up, OWN];
+        let base = [VERSIONS[1].schema, FEATURES[0].script.up, OWN];
         let before = Inventory::of_scripts(&base).unwrap();
         let expected = expected_of(2, Features::default()).unwrap();
         let cases = [

@@ -139,7 +139,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::migrate::Plan;
-    use crate::schema::{Features, VERSIONS};
+    use crate::schema::{Feature, Features, VERSIONS};
 
     #[test]
     fn rows_are_a_share_of_what_is_expected_and_never_more() {
@@ -169,7 +169,7 @@ mod tests {
             .unwrap();
         let inventory = Inventory::read(&connection).unwrap();
         let plan = Plan::of_features(&inventory, Features::default()).unwrap();
-        let work = index_work(&connection, &inventory, &plan.analytics);
+        let work = index_work(&connection, &inventory, plan.of_feature(Feature::AnalyticsIndexes));
         assert_eq!(work, Work { rows: 300, instructions: 3_000 });
         // The next id of the log is a row of its own.
         assert_eq!(check_work(&connection, &inventory).rows, 301);

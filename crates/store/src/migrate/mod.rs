@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::backup::{BackupInfo, BackupRetention};
 use crate::context::{Clock, Interrupt};
 use crate::file_lock::FileLock;
-use crate::schema::Features;
+use crate::schema::{Feature, Features};
 
 pub(crate) use attempts::{Attempt, Ending, in_words, write as write_attempt};
 pub(crate) use gauge::Gauge;
@@ -39,6 +39,8 @@ pub enum Step {
     AnalyticsIndexes,
     /// The table of unrealized P&L by day.
     DailyUnrealizedPnl,
+    /// The tables of later features, where the config turns them on.
+    FeatureTables,
     /// The rows of `schema_version`.
     Record,
     /// The changed database against what it must be and the rows it had, and the backup against the snapshot.
@@ -52,7 +54,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The steps after whose end a migration can still fail and leave the old version.
+    /// The steps of every migration after whose end it can still fail and leave the old version.
     pub const BEFORE_COMMIT: [Self; 8] = [
         Self::Own,
         Self::Preflight,
@@ -63,6 +65,16 @@ impl Step {
         Self::Record,
         Self::Verification,
     ];
+
+    /// The step in which a feature is made. The first two are those of the user's document, told of whether or not they
+    /// are on; the others are told of where there is something to make.
+    pub(crate) const fn of_feature(feature: Feature) -> Self {
+        match feature {
+            Feature::AnalyticsIndexes => Self::AnalyticsIndexes,
+            Feature::DailyUnrealizedPnl => Self::DailyUnrealizedPnl,
+            Feature::DrawdownMarks | Feature::RuleCommitments => Self::FeatureTables,
+        }
+    }
 }
 
 impl fmt::Display for Step {
@@ -74,6 +86,7 @@ impl fmt::Display for Step {
             Self::Core => "Core migration",
             Self::AnalyticsIndexes => "Analytics indexes",
             Self::DailyUnrealizedPnl => "Optional daily_unrealized_pnl table",
+            Self::FeatureTables => "Optional tables",
             Self::Record => "Recording the version",
             Self::Verification => "Migration verification",
             Self::Commit => "Commit",

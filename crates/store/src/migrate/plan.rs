@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::schema::{
-    ADD_EXECUTION_TIME, BASELINE_DESCRIPTION, DAILY_UNREALIZED_PNL, Deviation, Features, Inventory, Script,
+    ADD_EXECUTION_TIME, BASELINE_DESCRIPTION, Deviation, Feature, FeatureParts, Features, Inventory, Script,
     VERSION_TABLE, VERSIONS, VersionTable, compare, expected_of, expected_of_features, quoted,
 };
 
@@ -25,8 +25,8 @@ pub(crate) struct Plan {
     pub(crate) core: Vec<Piece>,
     /// What versions after v2 bring, with their numbers. Part of the core step.
     pub(crate) later: Vec<(i64, Piece)>,
-    pub(crate) analytics: Vec<Piece>,
-    pub(crate) unrealized: Vec<Piece>,
+    /// What each feature that is on still needs, be it nothing.
+    pub(crate) features: Vec<(Feature, Vec<Piece>)>,
 }
 
 impl Plan {
@@ -64,25 +64,20 @@ impl Plan {
     /// What the features still need.
     pub(crate) fn of_features(inventory: &Inventory, features: Features) -> Result<Self, StoreError> {
         let mut plan = Self::default();
-        let analytics = Features { analytics_indexes: true, ..Features::NONE };
-        if features.analytics_indexes {
-            plan.analytics = index_pieces(&expected_of_features(analytics)?, inventory, false)?;
-        }
-        if features.daily_unrealized_pnl {
-            let expected = expected_of_features(Features { daily_unrealized_pnl: true, ..Features::NONE })?;
-            let table = "daily_unrealized_pnl";
-            plan.unrealized = match compare_tables(&expected, inventory) {
-                None => index_pieces(&expected, inventory, false)?,
-                Some(Deviation::MissingTable { .. }) if inventory.holder_of(table).is_none() => {
-                    for index in expected.indexes.values() {
-                        require_free(&index.name, inventory)?;
-                    }
-                    vec![Piece::from_script(DAILY_UNREALIZED_PNL, None)]
-                }
-                Some(_) => return Err(name_taken(table, inventory)),
-            };
+        for parts in features.parts() {
+            plan.features.push((parts.feature, feature_pieces(parts, inventory)?));
         }
         Ok(plan)
+    }
+
+    /// What a feature still needs; nothing where it is off.
+    pub(crate) fn of_feature(&self, feature: Feature) -> &[Piece] {
+        let found = self.features.iter().find(|(planned, _)| *planned == feature);
+        found.map_or(&[], |(_, pieces)| pieces)
+    }
+
+    fn feature_step(&self) -> impl DoubleEndedIterator<Item = &Piece> {
+        self.features.iter().flat_map(|(_, pieces)| pieces)
     }
 
     /// The pieces of the core step, in order.
@@ -92,7 +87,7 @@ impl Plan {
 
     /// The pieces in the order in which they run.
     pub(crate) fn pieces(&self) -> impl DoubleEndedIterator<Item = &Piece> {
-        self.core_step().chain(&self.analytics).chain(&self.unrealized)
+        self.core_step().chain(self.feature_step())
     }
 
     /// The SQL that runs for a version, as `schema_version.migration_script` holds it. What belongs to no version, such as
@@ -107,7 +102,7 @@ impl Plan {
     }
 
     fn pieces_of(&self, version: i64, first: i64) -> impl DoubleEndedIterator<Item = &Piece> {
-        let of_none = self.core.iter().chain(&self.analytics).chain(&self.unrealized).filter(move |_| version == first);
+        let of_none = self.core.iter().chain(self.feature_step()).filter(move |_| version == first);
         of_none.chain(self.later.iter().filter(move |(number, _)| *number == version).map(|(_, piece)| piece))
     }
 }
@@ -119,6 +114,26 @@ impl Piece {
 
     fn new(up: String, down: String, mends: Option<String>) -> Self {
         Self { up, down, already_done: false, mends }
+    }
+}
+
+/// What a feature still needs in a file of this inventory.
+fn feature_pieces(parts: &FeatureParts, inventory: &Inventory) -> Result<Vec<Piece>, StoreError> {
+    let expected = expected_of_features(Features::NONE.with(parts.feature, true))?;
+    let Some(table) = parts.table else { return index_pieces(&expected, inventory, false) };
+    match compare_tables(&expected, inventory) {
+        None => index_pieces(&expected, inventory, false),
+        Some(Deviation::MissingTable { .. }) if inventory.holder_of(table).is_none() => {
+            for index in expected.indexes.values() {
+                require_free(&index.name, inventory)?;
+            }
+            Ok(vec![Piece::from_script(parts.script, None)])
+        }
+        Some(_) => Err(StoreError::NameTaken {
+            name: table.into(),
+            taken_by: inventory.holder_of(table).unwrap_or_else(|| "another object".into()),
+            needed_for: format!("what `{}` turns on", parts.key),
+        }),
     }
 }
 

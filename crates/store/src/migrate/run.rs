@@ -21,8 +21,8 @@ use crate::files::{Need, check_space, check_writable, existing_folder, make_fold
 use crate::location::Paths;
 use crate::open::{DatabaseKind, classify, refuse};
 use crate::schema::{
-    HEAD_VERSION, Inventory, VERSIONS, VersionRow, VersionTable, applied_at, compare, expected_of, insert_baseline,
-    record,
+    FEATURES, HEAD_VERSION, Inventory, VERSIONS, VersionRow, VersionTable, applied_at, compare, expected_of,
+    insert_baseline, record,
 };
 use crate::space::Needs;
 
@@ -271,16 +271,16 @@ impl<'a> Run<'a> {
         run_pieces(self.database(), plan.core_step())?;
         self.end_with(|duration_ms| format!("✓ Core migration successful ({duration_ms}ms)"))?;
 
-        self.begin(Step::AnalyticsIndexes);
-        self.gauge.begin(Step::AnalyticsIndexes, index_work(self.database(), before, &plan.analytics));
-        run_pieces(self.database(), &plan.analytics)?;
-        let line = feature_line("Analytics indexes", self.options.features.analytics_indexes, &plan.analytics);
-        self.end_with(line)?;
-
-        self.begin(Step::DailyUnrealizedPnl);
-        run_pieces(self.database(), &plan.unrealized)?;
-        let name = "Optional daily_unrealized_pnl table";
-        self.end_with(feature_line(name, self.options.features.daily_unrealized_pnl, &plan.unrealized))?;
+        for parts in FEATURES {
+            let (step, pieces) = (Step::of_feature(parts.feature), plan.of_feature(parts.feature));
+            if step == Step::FeatureTables && pieces.is_empty() {
+                continue;
+            }
+            self.begin(step);
+            self.gauge.begin(step, index_work(self.database(), before, pieces));
+            run_pieces(self.database(), pieces)?;
+            self.end_with(feature_line(parts.name, self.options.features.has(parts.feature), pieces))?;
+        }
 
         self.begin(Step::Record);
         self.record(plan, change_started)?;

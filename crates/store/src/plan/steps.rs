@@ -6,7 +6,7 @@ use crate::files::check_writable;
 use crate::files::existing_folder;
 use crate::location::Paths;
 use crate::migrate::{Piece, Plan, Step};
-use crate::schema::{ANALYTICS_INDEXES, DAILY_UNREALIZED_PNL, Features, HEAD_VERSION, VERSIONS};
+use crate::schema::{FEATURES, Features, HEAD_VERSION, VERSIONS};
 
 /// How long each kind of work takes for the same bytes, as a multiple of one pass as the probe makes it. Measured on a
 /// million enforcements; only the probe's speed belongs to this disk and this file. `docs/plan.md` explains them.
@@ -41,22 +41,16 @@ pub(super) fn list(plan: &Plan, measures: &Measures, migrates: bool, options: &P
             measures,
         ));
     }
-    let features = [
-        (Step::AnalyticsIndexes, "make the analytics indexes", &plan.analytics, options.features.analytics_indexes),
-        (
-            Step::DailyUnrealizedPnl,
-            "make the table daily_unrealized_pnl",
-            &plan.unrealized,
-            options.features.daily_unrealized_pnl,
-        ),
-    ];
-    for (which, does, pieces, enabled) in features {
+    for parts in FEATURES {
+        let (enabled, pieces) = (options.features.has(parts.feature), plan.of_feature(parts.feature));
+        let made = parts.table.map_or("make the analytics indexes".into(), |table| format!("make the table {table}"));
         let does = match (enabled, pieces.is_empty()) {
             (false, _) => "skipped: disabled in config",
             (true, true) => "nothing: it is there already",
-            (true, false) => does,
+            (true, false) => &made,
         };
-        if migrates || !pieces.is_empty() {
+        let which = Step::of_feature(parts.feature);
+        if (migrates && which != Step::FeatureTables) || !pieces.is_empty() {
             steps.push(change_step(which, does, pieces, measures));
         }
     }
@@ -89,9 +83,12 @@ pub(super) fn elapsed_seconds(steps: &[PlannedStep], measures: &Measures, migrat
     let (mut beside, mut alone) = (0.0, 0.0);
     for step in steps {
         match step.step {
-            Step::Core | Step::AnalyticsIndexes | Step::DailyUnrealizedPnl | Step::Record | Step::Verification => {
-                beside += step.seconds;
-            }
+            Step::Core
+            | Step::AnalyticsIndexes
+            | Step::DailyUnrealizedPnl
+            | Step::FeatureTables
+            | Step::Record
+            | Step::Verification => beside += step.seconds,
             _ => alone += step.seconds,
         }
     }
@@ -102,9 +99,7 @@ pub(super) fn elapsed_seconds(steps: &[PlannedStep], measures: &Measures, migrat
 pub(super) fn of_fresh(planned: &mut MigrationPlan, features: Features) {
     let mut sql: Vec<String> =
         VERSIONS.iter().map(|version| version.script.map_or(version.schema, |script| script.up).to_owned()).collect();
-    let wanted =
-        [(features.analytics_indexes, ANALYTICS_INDEXES), (features.daily_unrealized_pnl, DAILY_UNREALIZED_PNL)];
-    sql.extend(wanted.iter().filter(|(enabled, _)| *enabled).map(|(_, script)| script.up.to_owned()));
+    sql.extend(features.parts().map(|parts| parts.script.up.to_owned()));
     planned.migration_script = sql[1..].concat();
     let does = format!("make a new database at v{HEAD_VERSION} in the empty file");
     planned.steps = vec![PlannedStep { seconds: LEAST_SECONDS, ..step(Step::Core, &does, sql) }];

@@ -2,15 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 use riskd_core::engine::{AccountMemory, Goal, Memory, RecordedTrade};
-use riskd_core::model::{AccountId, EnforcementLog, truncate_to_millisecond};
+use riskd_core::model::{AccountId, EnforcementLog, Invalid, truncate_to_millisecond};
 use rusqlite::Connection;
 
 use super::enforcements::last_id;
 use super::{Reader, trades};
 use crate::error::StoreError;
 use crate::tables::{
-    RowChecks, Rows, Unreadable, contract_cache, daily_pnl, enforcement_log, lockouts, orders, positions,
-    reset_schedule,
+    Cells, RowChecks, Rows, Table, Unreadable, contract_cache, daily_pnl, drawdown_marks, enforcement_log, exists,
+    lockouts, orders, positions, reset_schedule, rule_commitments,
 };
 
 /// Days of realized P&L told: enough to hold the present one in any time zone, and a weekend before it.
@@ -67,11 +67,23 @@ fn remember(connection: &Connection, accounts: &[AccountId], checks: &RowChecks)
     note(schedules.unreadable);
     let pending = pending_enforcements(connection)?;
     note(pending.unreadable);
+    let marks = if_there(connection, &drawdown_marks::TABLE, "ORDER BY account_id", drawdown_marks::from_cells)?;
+    note(marks.unreadable);
+    let order = "ORDER BY account_id, rule";
+    let commitments = if_there(connection, &rule_commitments::TABLE, order, rule_commitments::from_cells)?;
+    note(commitments.unreadable);
     let mut memory = Memory {
         accounts: Vec::with_capacity(accounts.len()),
         contracts: contracts.rows,
         pending_enforcements: pending.rows.into_iter().filter(|(log, _)| accounts.contains(&log.account_id)).collect(),
         last_enforcement_id: last_id(connection)?,
+        drawdown_marks: marks
+            .rows
+            .into_iter()
+            .filter(|mark| accounts.contains(&mark.account_id))
+            .map(|mark| (mark.account_id, mark))
+            .collect(),
+        commitments: of_account(&commitments.rows, |commitment| accounts.contains(&commitment.account_id)),
     };
     for &account_id in accounts {
         let daily_pnl = daily_pnl::TABLE.read(
@@ -94,6 +106,16 @@ fn remember(connection: &Connection, accounts: &[AccountId], checks: &RowChecks)
         });
     }
     Ok(Remembered { memory, unreadable })
+}
+
+/// Every row of a feature's table; none where the feature was never on.
+fn if_there<T>(
+    connection: &Connection,
+    table: &Table,
+    rest: &str,
+    read: impl Fn(&Cells<'_>) -> Result<T, Invalid>,
+) -> Result<Rows<T>, StoreError> {
+    if exists(connection, table.name)? { table.read(connection, rest, [], read) } else { Ok(Rows::default()) }
 }
 
 /// Enforcements that still have something to reach, oldest first.

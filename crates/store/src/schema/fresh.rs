@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::record::{VersionRow, applied_at, insert_baseline, record};
-use super::{ANALYTICS_INDEXES, DAILY_UNREALIZED_PNL, Features, Script, VERSIONS};
+use super::{Features, VERSIONS};
 use crate::StoreError;
 
 /// Makes every table of head in the empty database of `connection`, and the rows of every version, in one transaction.
@@ -29,7 +29,7 @@ pub(crate) fn replay(connection: &Connection, features: Features, now: Timestamp
         };
         let mut pieces = vec![script];
         if version.number == VERSIONS[VERSIONS.len() - 1].number {
-            pieces.extend(feature_scripts(features));
+            pieces.extend(features.parts().map(|parts| parts.script));
         }
         for piece in &pieces {
             connection.execute_batch(piece.up)?;
@@ -50,10 +50,4 @@ pub(crate) fn replay(connection: &Connection, features: Features, now: Timestamp
         )?;
     }
     Ok(())
-}
-
-fn feature_scripts(features: Features) -> impl Iterator<Item = Script> {
-    let analytics = features.analytics_indexes.then_some(ANALYTICS_INDEXES);
-    let unrealized = features.daily_unrealized_pnl.then_some(DAILY_UNREALIZED_PNL);
-    analytics.into_iter().chain(unrealized)
 }

@@ -98,25 +98,19 @@ impl Inventory {
 
     /// What `scripts` leave behind in an empty database.
     pub(crate) fn of_scripts(scripts: &[&str]) -> Result<Self, StoreError> {
-        let [inventory] = Self::after_each([&scripts.concat()])?;
-        Ok(inventory)
+        Ok(Self::after_each(&[&scripts.concat()])?.pop().unwrap_or_default())
     }
 
     /// What is there after each of `scripts`, run one after the other in an empty database.
-    pub(crate) fn after_each<const COUNT: usize>(scripts: [&str; COUNT]) -> Result<[Self; COUNT], StoreError> {
+    pub(crate) fn after_each(scripts: &[&str]) -> Result<Vec<Self>, StoreError> {
         let connection = Connection::open_in_memory().map_err(StoreError::sqlite("open a database in memory"))?;
         // In one transaction it takes half the time.
         connection.execute_batch("BEGIN").map_err(StoreError::sqlite("begin"))?;
-        let mut inventories = [const { Self::new() }; COUNT];
-        for (script, inventory) in scripts.iter().zip(&mut inventories) {
+        let run = |script: &&str| {
             connection.execute_batch(script).map_err(StoreError::sqlite("run a script of our own"))?;
-            *inventory = Self::read(&connection)?;
-        }
-        Ok(inventories)
-    }
-
-    const fn new() -> Self {
-        Self { tables: BTreeMap::new(), indexes: BTreeMap::new(), others: BTreeMap::new() }
+            Self::read(&connection)
+        };
+        scripts.iter().map(run).collect()
     }
 
     /// The same without the table of versions and what hangs on it.

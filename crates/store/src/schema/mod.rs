@@ -1,6 +1,7 @@
 //! What the database must look like: the scripts of every version, the schema of head, and how a file differs from it.
 
 mod compare;
+mod features;
 mod fresh;
 mod inventory;
 mod normalize;
@@ -10,13 +11,15 @@ mod tests;
 mod versions;
 
 pub(crate) use compare::{Deviation, compare, first_foreign_difference};
+pub(crate) use features::{FEATURES, FeatureParts};
+pub use features::{Feature, Features};
 pub(crate) use fresh::create_fresh;
 pub(crate) use inventory::{Column, Index, Inventory, Table, column_list};
 pub(crate) use normalize::{normalized, quoted};
 pub use record::VersionRow;
 pub(crate) use record::{VersionTable, applied_at, insert_baseline, record};
+pub use versions::HEAD_VERSION;
 pub(crate) use versions::{
-    ADD_EXECUTION_TIME, ANALYTICS_INDEXES, BASELINE_DESCRIPTION, DAILY_UNREALIZED_PNL, NINE_TABLES, Script,
-    VERSION_TABLE, VERSIONS, expected_of, expected_of_features,
+    ADD_EXECUTION_TIME, BASELINE_DESCRIPTION, NINE_TABLES, Script, VERSION_TABLE, VERSIONS, expected_of,
+    expected_of_features,
 };
-pub use versions::{Features, HEAD_VERSION};

@@ -9,21 +9,22 @@ use super::normalize::normalized;
 use super::versions::Version;
 use super::*;
 
-const EVERY_FEATURE: Features = Features { analytics_indexes: true, daily_unrealized_pnl: true };
-const NO_FEATURE: Features = Features { analytics_indexes: false, daily_unrealized_pnl: false };
-
 /// Every script that was released, with the hash it was released with. Lines are added here, never changed.
-const RELEASED: [(&str, &str, u128); 10] = [
+const RELEASED: [(&str, &str, u128); 14] = [
     ("v1/schema.sql", VERSIONS[0].schema, 0x1d35b111_1463515b_87458a3f_ec400bb8),
     ("v2/schema.sql", VERSIONS[1].schema, 0x776f9a29_f88eeae6_52f72c37_2d27e149),
     ("v2/up.sql", VERSIONS[1].script.unwrap().up, 0x41d9386b_a7da0f3f_413accb2_a4fc7b50),
     ("v2/down.sql", VERSIONS[1].script.unwrap().down, 0xb7c9572a_4eaea445_dfe316d5_589d4c34),
     ("v2/add_execution_time_ms/up.sql", ADD_EXECUTION_TIME.up, 0x23c6f53a_17ae78f0_c56881bc_40277d49),
     ("v2/add_execution_time_ms/down.sql", ADD_EXECUTION_TIME.down, 0xf2e8c9d5_9167f8d7_e20c781b_cdaa737d),
-    ("features/analytics_indexes/up.sql", ANALYTICS_INDEXES.up, 0x2edd4f9f_41fdb082_5f5a654b_b9e614d4),
-    ("features/analytics_indexes/down.sql", ANALYTICS_INDEXES.down, 0x91d38c45_f65c87ad_38c52b1b_a4235d4f),
-    ("features/daily_unrealized_pnl/up.sql", DAILY_UNREALIZED_PNL.up, 0x36625a2b_5ddd9058_562687e1_f32fbd7f),
-    ("features/daily_unrealized_pnl/down.sql", DAILY_UNREALIZED_PNL.down, 0x78ab3185_bd77499c_4e9dde5c_0e490318),
+    ("features/analytics_indexes/up.sql", FEATURES[0].script.up, 0x2edd4f9f_41fdb082_5f5a654b_b9e614d4),
+    ("features/analytics_indexes/down.sql", FEATURES[0].script.down, 0x91d38c45_f65c87ad_38c52b1b_a4235d4f),
+    ("features/daily_unrealized_pnl/up.sql", FEATURES[1].script.up, 0x36625a2b_5ddd9058_562687e1_f32fbd7f),
+    ("features/daily_unrealized_pnl/down.sql", FEATURES[1].script.down, 0x78ab3185_bd77499c_4e9dde5c_0e490318),
+    ("features/drawdown_marks/up.sql", FEATURES[2].script.up, 0x58f2469f_19145f1b_dd18476d_b0918f3b),
+    ("features/drawdown_marks/down.sql", FEATURES[2].script.down, 0x8476362f_415510f7_fb262ba0_a03e67ce),
+    ("features/rule_commitments/up.sql", FEATURES[3].script.up, 0xeccfd231_eeedc7df_652ca105_dae194f0),
+    ("features/rule_commitments/down.sql", FEATURES[3].script.down, 0x342357bc_10cffe52_e0f82f86_93b21e00),
 ];
 
 #[test]
@@ -131,7 +132,7 @@ fn forgotten_fixtures(versions: &[Version]) -> Vec<String> {
 
 #[test]
 fn the_schema_of_head_equals_the_replay_of_every_migration() {
-    for features in [NO_FEATURE, EVERY_FEATURE, Features::default()] {
+    for features in [Features::NONE, Features::ALL, Features::default()] {
         let connection = Connection::open_in_memory().unwrap();
         replay(&connection, features, jiff::Timestamp::UNIX_EPOCH).unwrap();
         let replayed = Inventory::read(&connection).unwrap();
@@ -156,16 +157,16 @@ fn each_version_leads_to_its_schema_and_back() {
 #[test]
 fn a_fresh_database_is_head_in_one_commit_or_nothing() {
     let connection = Connection::open_in_memory().unwrap();
-    create_fresh(&connection, EVERY_FEATURE, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    create_fresh(&connection, Features::ALL, jiff::Timestamp::UNIX_EPOCH).unwrap();
     let inventory = Inventory::read(&connection).unwrap();
-    assert_eq!(compare(&expected_of(HEAD_VERSION, EVERY_FEATURE).unwrap(), &inventory), []);
+    assert_eq!(compare(&expected_of(HEAD_VERSION, Features::ALL).unwrap(), &inventory), []);
     let versions = VersionTable::read(&connection, &inventory).unwrap();
     assert_eq!(versions.version(), HEAD_VERSION);
     assert!(versions.rows().iter().all(|row| row.success && row.applied_at == "1970-01-01T00:00:00.000Z"));
     // Where a name is taken, nothing at all is made.
     let taken = Connection::open_in_memory().unwrap();
     taken.execute_batch("CREATE TABLE reset_schedule (x)").unwrap();
-    create_fresh(&taken, EVERY_FEATURE, jiff::Timestamp::UNIX_EPOCH).unwrap_err();
+    create_fresh(&taken, Features::ALL, jiff::Timestamp::UNIX_EPOCH).unwrap_err();
     assert_eq!(Inventory::read(&taken).unwrap().tables.len(), 1);
 }
 

@@ -2,33 +2,12 @@
 
 use std::sync::OnceLock;
 
-use super::Inventory;
+use super::features::FEATURES;
+use super::{Feature, Features, Inventory};
 use crate::StoreError;
 
 /// The version this program writes.
 pub const HEAD_VERSION: i64 = if cfg!(feature = "next-version") { 3 } else { 2 };
-
-/// What the config turns on beyond the version itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Features {
-    /// `database.indexes.analytics_enabled`: the three analytics indexes.
-    pub analytics_indexes: bool,
-    /// `database.track_unrealized_pnl`: the table `daily_unrealized_pnl`.
-    pub daily_unrealized_pnl: bool,
-}
-
-impl Features {
-    /// Nothing beyond the version itself.
-    pub const NONE: Self = Self { analytics_indexes: false, daily_unrealized_pnl: false };
-    /// Everything there is.
-    pub const ALL: Self = Self { analytics_indexes: true, daily_unrealized_pnl: true };
-}
-
-impl Default for Features {
-    fn default() -> Self {
-        Self { analytics_indexes: true, daily_unrealized_pnl: false }
-    }
-}
 
 /// SQL that does something, and SQL that undoes it.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +24,7 @@ macro_rules! script {
         }
     };
 }
+pub(super) use script;
 
 /// One released version.
 #[derive(Debug)]
@@ -107,10 +87,6 @@ pub(crate) const NINE_TABLES: [&str; 9] = [
 
 /// Part of v2: the column that files older than the documented v1 lack.
 pub(crate) const ADD_EXECUTION_TIME: Script = script!("v2/add_execution_time_ms");
-/// The analytics indexes.
-pub(crate) const ANALYTICS_INDEXES: Script = script!("features/analytics_indexes");
-/// The table of unrealized P&L by day.
-pub(crate) const DAILY_UNREALIZED_PNL: Script = script!("features/daily_unrealized_pnl");
 
 /// What a file of `version` with `features` must hold.
 ///
@@ -127,13 +103,10 @@ pub(crate) fn expected_of(version: i64, features: Features) -> Result<Inventory,
 
 /// What the features alone must bring.
 pub(crate) fn expected_of_features(features: Features) -> Result<Inventory, StoreError> {
-    let Head { analytics, unrealized, .. } = head_and_features()?;
+    let made = &head_and_features()?.features;
     let mut expected = Inventory::default();
-    if features.analytics_indexes {
-        expected.add(analytics);
-    }
-    if features.daily_unrealized_pnl {
-        expected.add(unrealized);
+    for (_, adds) in made.iter().filter(|(feature, _)| features.has(*feature)) {
+        expected.add(adds);
     }
     Ok(expected)
 }
@@ -156,19 +129,24 @@ fn inventory_of(version: i64) -> Result<&'static Inventory, StoreError> {
 /// What head holds, and what each feature adds to it.
 struct Head {
     head: Inventory,
-    analytics: Inventory,
-    unrealized: Inventory,
+    features: Vec<(Feature, Inventory)>,
 }
 
-/// Made in one go: every start needs all three, and each database in memory costs a start a millisecond.
+/// Made in one go: every start needs all of it, and each database in memory costs a start a millisecond.
 fn head_and_features() -> Result<&'static Head, StoreError> {
     static CACHE: OnceLock<Head> = OnceLock::new();
     if let Some(found) = CACHE.get() {
         return Ok(found);
     }
-    let scripts = [VERSIONS[VERSIONS.len() - 1].schema, ANALYTICS_INDEXES.up, DAILY_UNREALIZED_PNL.up];
-    let [head, mut analytics, mut unrealized] = Inventory::after_each(scripts)?;
-    unrealized.remove(&analytics);
-    analytics.remove(&head);
-    Ok(CACHE.get_or_init(|| Head { head, analytics, unrealized }))
+    let mut scripts = vec![VERSIONS[VERSIONS.len() - 1].schema];
+    scripts.extend(FEATURES.iter().map(|parts| parts.script.up));
+    let after = Inventory::after_each(&scripts)?;
+    let added = after.windows(2).map(|pair| {
+        let mut added = pair[1].clone();
+        added.remove(&pair[0]);
+        added
+    });
+    let features = FEATURES.iter().map(|parts| parts.feature).zip(added).collect();
+    let head = after.into_iter().next().unwrap_or_default();
+    Ok(CACHE.get_or_init(|| Head { head, features }))
 }

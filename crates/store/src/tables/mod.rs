@@ -7,11 +7,13 @@
 pub mod contract_cache;
 pub mod daily_pnl;
 pub mod daily_unrealized_pnl;
+pub mod drawdown_marks;
 pub mod enforcement_log;
 pub mod lockouts;
 pub mod orders;
 pub mod positions;
 pub mod reset_schedule;
+pub mod rule_commitments;
 pub mod schema_version;
 pub mod session_state;
 pub mod trade_history;
@@ -305,7 +307,7 @@ fn shown(value: ValueRef<'_>) -> String {
     }
 }
 
-/// Whether the file has a table of this name. The table of unrealized P&L is there only where its feature was ever on.
+/// Whether the file has a table of this name. That of a feature is there only where the feature was ever on.
 pub(crate) fn exists(connection: &Connection, table: &str) -> Result<bool, StoreError> {
     connection
         .prepare_cached("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1")

@@ -5,8 +5,8 @@ use riskd_core::engine::Write;
 use rusqlite::Connection;
 
 use crate::tables::{
-    contract_cache, daily_pnl, daily_unrealized_pnl, enforcement_log, lockouts, orders, positions, reset_schedule,
-    session_state, trade_history,
+    Table, contract_cache, daily_pnl, daily_unrealized_pnl, drawdown_marks, enforcement_log, lockouts, orders,
+    positions, reset_schedule, rule_commitments, session_state, trade_history,
 };
 
 /// Carries out one write inside the transaction of its batch. `now` is for columns that the write has no time for.
@@ -27,15 +27,32 @@ pub(super) fn apply(connection: &Connection, write: &Write, now: Timestamp) -> r
         Write::RemoveOrder(id) => orders::remove(connection, *id),
         Write::PutEnforcement { log, goal } => enforcement_log::put(connection, log, goal.as_ref()),
         Write::PutResetSchedule(schedule) => reset_schedule::put(connection, schedule),
-        // The table belongs to a feature that may be off: then there is nothing to write, and no reason to lose the batch.
         Write::PutDailyUnrealizedPnl(snapshot) => {
-            if connection.table_exists(None, daily_unrealized_pnl::TABLE.name)? {
-                daily_unrealized_pnl::put(connection, snapshot)
-            } else {
-                tracing::debug!("no table for snapshots of unrealized P&L: none is kept");
-                Ok(0)
-            }
+            if_there(connection, &daily_unrealized_pnl::TABLE, || daily_unrealized_pnl::put(connection, snapshot))
+        }
+        Write::PutDrawdownMark(mark) => {
+            if_there(connection, &drawdown_marks::TABLE, || drawdown_marks::put(connection, mark))
+        }
+        Write::PutCommitment(commitment) => {
+            if_there(connection, &rule_commitments::TABLE, || rule_commitments::put(connection, commitment))
+        }
+        Write::RemoveCommitment { account_id, rule } => {
+            if_there(connection, &rule_commitments::TABLE, || rule_commitments::remove(connection, *account_id, rule))
         }
     }
     .map(drop)
+}
+
+/// Writes to the table of a feature. The feature may be off: then there is nothing to write, and no reason to lose the
+/// batch.
+fn if_there(
+    connection: &Connection,
+    table: &Table,
+    put: impl FnOnce() -> rusqlite::Result<usize>,
+) -> rusqlite::Result<usize> {
+    if connection.table_exists(None, table.name)? {
+        return put();
+    }
+    tracing::debug!(table = table.name, "there is no such table: nothing is kept in it");
+    Ok(0)
 }

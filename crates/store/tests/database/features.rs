@@ -1,6 +1,6 @@
 //! What the config turns on and off.
 
-use riskd_store::{Features, MigrateOptions, OpenOutcome, nobody};
+use riskd_store::{Feature, Features, MigrateOptions, OpenOutcome, nobody};
 
 use crate::support::{ALL_FEATURES, Fixture, names_in, options};
 
@@ -28,7 +28,7 @@ fn the_unrealized_table_comes_with_the_migration_when_asked_for() {
 #[test]
 fn a_feature_turned_on_later_is_added_at_the_next_start() {
     let fixture = Fixture::new("documented");
-    let none = Features { analytics_indexes: false, daily_unrealized_pnl: false };
+    let none = Features::NONE;
     let bare = MigrateOptions { features: none, ..options() };
     riskd_store::migrate(&fixture.location(), &bare, &nobody).unwrap();
     assert_eq!(fixture.verify(none).deviations, Vec::<String>::new());
@@ -88,4 +88,79 @@ fn a_new_database_is_its_owners_alone() {
     let creating = MigrateOptions { create_if_missing: true, ..options() };
     riskd_store::migrate(&riskd_store::Location::new(&path), &creating, &nobody).unwrap();
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// The tables of features beyond the user's document: what turns each on, a row of it, and its columns.
+const TABLES: [(Feature, &str, &str, &[&str]); 2] = [
+    (
+        Feature::DrawdownMarks,
+        "drawdown_marks",
+        "1, 50000, 51000.5, '2026-11-22', '2026-11-22 19:00:00.000'",
+        &[
+            "account_id|INTEGER|0||1",
+            "starting_balance|REAL|1||0",
+            "high_water_mark|REAL|1||0",
+            "day|TEXT|1||0",
+            "updated_at|DATETIME|0||0",
+        ],
+    ),
+    (
+        Feature::RuleCommitments,
+        "rule_commitments",
+        "1, 'max_contracts', '{}', '2026-11-22 19:00:00.000', NULL",
+        &[
+            "account_id|INTEGER|1||1",
+            "rule|TEXT|1||2",
+            "config|TEXT|1||0",
+            "armed_at|DATETIME|1||0",
+            "loosens_at|DATETIME|0||0",
+        ],
+    ),
+];
+
+#[test]
+fn each_later_table_comes_with_the_migration_or_at_the_next_start_and_is_left_alone_when_off() {
+    for (feature, table, row, columns) in TABLES {
+        let on = MigrateOptions { features: Features::default().with(feature, true), ..options() };
+        let created = format!("✓ Optional {table} table created");
+        let described =
+            format!("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('{table}') ORDER BY cid");
+
+        let fixture = Fixture::new("documented");
+        let outcome = riskd_store::migrate(&fixture.location(), &on, &nobody).unwrap();
+        let OpenOutcome::Migrated(report) = outcome else { panic!("{table}: {outcome:?}") };
+        assert!(report.steps.iter().any(|step| step.line.starts_with(&created)), "{table}: {:?}", report.steps);
+        assert_eq!(fixture.verify(on.features).deviations, Vec::<String>::new(), "{table}");
+        assert_eq!(fixture.query(&described), columns, "{table}");
+
+        let fixture = Fixture::new("documented");
+        fixture.migrate();
+        assert_eq!(fixture.verify(on.features).deviations, [format!("table {table} is missing")]);
+        let outcome = riskd_store::migrate(&fixture.location(), &on, &nobody).unwrap();
+        assert_eq!(outcome, OpenOutcome::FeaturesAdded { version: 2, lines: vec![created] });
+        assert_eq!(fixture.query(&described), columns, "{table}");
+
+        // Off again: table and rows stay, and nothing is missed.
+        fixture.shell(&format!("INSERT INTO {table} VALUES ({row})"));
+        let outcome = riskd_store::migrate(&fixture.location(), &options(), &nobody).unwrap();
+        assert_eq!(outcome, OpenOutcome::Current { version: 2 }, "{table}");
+        assert_eq!(fixture.query(&format!("SELECT count(*) FROM {table}")), ["1"]);
+        assert_eq!(fixture.verify(Features::default()).deviations, Vec::<String>::new());
+        assert_eq!(fixture.verify(on.features).deviations, Vec::<String>::new());
+        fixture.assert_same_content();
+    }
+}
+
+#[test]
+fn a_table_of_the_users_under_a_later_name_names_the_key_that_needs_it() {
+    for (feature, table, _, _) in TABLES {
+        let fixture = Fixture::new("documented");
+        fixture.shell(&format!("CREATE TABLE {table} (mine TEXT)"));
+        let on = MigrateOptions { features: Features::default().with(feature, true), ..options() };
+        let error = riskd_store::migrate(&fixture.location(), &on, &nobody).unwrap_err().to_string();
+        assert!(error.contains(&format!("the name {table} is taken by a table")), "{error}");
+        assert!(error.contains("`database.track_"), "{error}");
+        fixture.migrate();
+        assert_eq!(fixture.query(&format!("SELECT name FROM pragma_table_info('{table}')")), ["mine"]);
+    }
 }

@@ -152,7 +152,7 @@ fn beside_a_live_writer_it_sees_each_commit_and_writes_nothing() {
 
 #[test]
 fn the_sql_is_what_migrate_then_records() {
-    let none = Features { analytics_indexes: false, daily_unrealized_pnl: false };
+    let none = Features::NONE;
     for features in [Features::default(), ALL_FEATURES, none] {
         // Every form with the default features; the others where the forms differ in what is made.
         let few = ["documented", "wrong_indexes", "two_columns"];

@@ -5,8 +5,8 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use riskd_store::{
-    BackupOptions, Clock, Features, Interrupt, Location, MigrateOptions, MigrationReport, OpenOutcome, RestoreOptions,
-    StoreError, VerifyReport, nobody,
+    BackupOptions, Clock, Feature, Features, Interrupt, Location, MigrateOptions, MigrationReport, OpenOutcome,
+    RestoreOptions, StoreError, VerifyReport, nobody,
 };
 use tempfile::TempDir;
 
@@ -160,7 +160,9 @@ pub(crate) fn restore_options() -> RestoreOptions {
     RestoreOptions::new(clock())
 }
 
-pub(crate) const ALL_FEATURES: Features = Features { analytics_indexes: true, daily_unrealized_pnl: true };
+/// Both of the user's document.
+pub(crate) const ALL_FEATURES: Features =
+    Features::NONE.with(Feature::AnalyticsIndexes, true).with(Feature::DailyUnrealizedPnl, true);
 
 /// Runs a migration that must fail.
 pub(crate) fn refused(fixture: &Fixture) -> StoreError {

@@ -17,6 +17,8 @@ pub struct Disk {
     pub schedules: BTreeMap<AccountId, ResetSchedule>,
     pub unrealized: BTreeMap<(AccountId, Date), DailyUnrealizedPnl>,
     pub sessions: BTreeMap<AccountId, Timestamp>,
+    pub drawdown_marks: BTreeMap<AccountId, DrawdownMark>,
+    pub commitments: BTreeMap<(AccountId, String), Commitment>,
 }
 
 impl Disk {
@@ -64,6 +66,15 @@ impl Disk {
             Write::PutDailyUnrealizedPnl(snapshot) => {
                 self.unrealized.insert((snapshot.account_id, snapshot.date), snapshot);
             }
+            Write::PutDrawdownMark(mark) => {
+                self.drawdown_marks.insert(mark.account_id, mark);
+            }
+            Write::PutCommitment(commitment) => {
+                self.commitments.insert((commitment.account_id, commitment.rule.clone()), commitment);
+            }
+            Write::RemoveCommitment { account_id, rule } => {
+                self.commitments.remove(&(account_id, rule));
+            }
         }
     }
 
@@ -76,6 +87,8 @@ impl Disk {
                 .map(|(log, goal)| (log.clone(), goal.clone().expect("a pending row has a goal")))
                 .collect(),
             last_enforcement_id: self.enforcements.keys().next_back().map_or(0, |last| last.0),
+            drawdown_marks: self.drawdown_marks.clone(),
+            commitments: self.commitments.values().cloned().collect(),
         }
     }
 
