@@ -1,6 +1,7 @@
 //! The program `riskd`: config, command line, log and output. `main.rs` only calls [`cli::main`].
 
 pub mod alerts;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -12,7 +12,7 @@ use super::observe::observe_quote;
 use super::timers::DESCRIBE_AGAIN_MS;
 use crate::model::{AccountId, Contract, ContractId, Money, Noun, Quote, time_after_ms};
 use crate::rules::{Trigger, Verdict};
-use crate::state::{AccountState, AccountView, Markets};
+use crate::state::{AccountState, AccountView, Market, Markets};
 
 /// Everything the engine knows. Made by [`super::start`].
 #[derive(Debug, Clone)]
@@ -96,6 +96,11 @@ impl EngineState {
     /// What rules would see of an account at `at`.
     pub fn view(&self, account_id: AccountId, at: Timestamp) -> Option<AccountView<'_>> {
         self.desks.get(&account_id).map(|desk| desk.view(&self.markets, at))
+    }
+
+    /// Every market that ever mattered to an account, in the order of contracts.
+    pub fn markets(&self) -> impl Iterator<Item = (&ContractId, &Market)> {
+        self.markets.iter()
     }
 
     /// Enforcements of an account that the broker has not confirmed yet.

@@ -65,6 +65,16 @@ impl Market {
         self.contract.as_ref()
     }
 
+    /// The best bid, in points.
+    pub fn bid(&self) -> Option<Price> {
+        self.bid
+    }
+
+    /// The best offer, in points.
+    pub fn ask(&self) -> Option<Price> {
+        self.ask
+    }
+
     /// The last traded price, in points.
     pub fn last(&self) -> Option<Price> {
         self.last

@@ -26,6 +26,7 @@ pub use error::CallError;
 pub use limiter::Priority;
 pub use queue::{EventReceiver, EventSender, event_queue};
 pub use rest::{Gateway, Rows};
+pub use transport::CallCounts;
 
 /// The program's one clock, handed in. Must never go back.
 pub type Clock = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;

@@ -13,7 +13,7 @@ use super::auth::{Auth, Token};
 use super::config::{ClientConfig, ConfigError};
 use super::jitter::Jitter;
 use super::limiter::Priority;
-use super::transport::{Body, Transport, unreadable};
+use super::transport::{Body, CallCounts, Transport, unreadable};
 use super::{CallError, Clock};
 use crate::protocol::parse::{Context, Parser, PositionNews, RefusedPayload, Source};
 use crate::protocol::wire;
@@ -227,6 +227,12 @@ impl Gateway {
     pub async fn modify_order(&self, change: &wire::ModifyOrderRequest) -> Result<(), CallError> {
         let _: wire::NoBody = self.call(Endpoint::ModifyOrder, change, Priority::Enforcement).await?;
         Ok(())
+    }
+
+    /// Calls so far, by the endpoint's path and what became of them: accepted, refused, unauthorized, rate_limited,
+    /// not_sent, unknown.
+    pub fn call_counts(&self) -> CallCounts {
+        self.inner.transport.counts()
     }
 
     /// Calls that could go out at this moment without waiting, by priority.

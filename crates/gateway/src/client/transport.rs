@@ -27,8 +27,12 @@ pub(super) struct Transport {
     breaker_limits: BreakerLimits,
     limiter: Mutex<Limiter>,
     breakers: Mutex<BTreeMap<Group, Breaker>>,
+    counts: Mutex<CallCounts>,
     api_key: SecretString,
 }
+
+/// Calls so far, by the endpoint's path and what became of them.
+pub type CallCounts = BTreeMap<(&'static str, &'static str), u64>;
 
 /// An answer with HTTP status 2xx.
 pub(super) type Body = Vec<u8>;
@@ -59,12 +63,38 @@ impl Transport {
             breaker_limits: config.breaker,
             limiter: Mutex::new(Limiter::new(config.rate_limits)),
             breakers: Mutex::new(BTreeMap::new()),
+            counts: Mutex::default(),
             api_key: config.api_key.clone(),
         })
     }
 
     /// Sends one call and reads its answer. Nothing is repeated. 401 comes back as [`CallError::Unauthorized`].
     pub(super) async fn call(
+        &self,
+        endpoint: Endpoint,
+        token: Option<&SecretString>,
+        body: Option<String>,
+        priority: Priority,
+    ) -> Result<Body, CallError> {
+        let result = self.call_uncounted(endpoint, token, body, priority).await;
+        let outcome = match &result {
+            Ok(_) => "accepted",
+            Err(CallError::Unauthorized { .. }) => "unauthorized",
+            Err(CallError::RateLimited { .. }) => "rate_limited",
+            Err(CallError::NotSent { .. }) => "not_sent",
+            Err(CallError::Unknown { .. }) => "unknown",
+            Err(_) => "refused",
+        };
+        *lock(&self.counts).entry((endpoint.path(), outcome)).or_default() += 1;
+        result
+    }
+
+    /// Calls so far.
+    pub(super) fn counts(&self) -> CallCounts {
+        lock(&self.counts).clone()
+    }
+
+    async fn call_uncounted(
         &self,
         endpoint: Endpoint,
         token: Option<&SecretString>,

@@ -8,12 +8,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::api;
 use crate::cli::Context;
 use crate::cli::supervisor::Supervisor;
 use crate::config::Surroundings as ConfigSurroundings;
+use crate::daemon::publish::{Publisher, publishing};
 use crate::daemon::{self, AccountSetup, Phase, Setup, Stop, Surroundings};
 use crate::failure::{Exit, Failure, FailureKind};
 use crate::logging::LogDetail;
+
+/// Threads that serve the dashboard.
+const THREADS_FOR_THE_DASHBOARD: usize = 2;
 
 /// Protects the configured accounts, in the foreground, until told to stop.
 ///
@@ -29,6 +34,9 @@ pub struct Args {
     /// Load everything, connect to nothing, change nothing, and say what would happen
     #[arg(long)]
     check: bool,
+    /// Start nothing when the dashboard cannot be served [default: protect without it, and say so in the log]
+    #[arg(long, conflicts_with = "check")]
+    require_api: bool,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -38,11 +46,24 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     if args.check {
         return check(&setup, context);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(FailureKind::Failed, format!("the program could not start its threads: {error}")))?;
-    let summary = runtime.block_on(watch_accounts(setup))?;
+    let runtime = runtime(None)?;
+    // The dashboard has threads of its own: what people ask takes no time from what protects them.
+    let for_the_dashboard = self::runtime(Some(THREADS_FOR_THE_DASHBOARD))?;
+    let clock = daemon::steady_clock();
+    let (phase, phases) = watch::channel(Phase::Opening);
+    let (publisher, published) = publishing();
+    let around = api::Surroundings { clock: clock.clone(), phase: phases, published, database: setup.database.clone() };
+    let server = for_the_dashboard.block_on(api::start_if_possible(&setup.api, around));
+    if args.require_api && server.is_none() {
+        return Err(Failure::new(FailureKind::Failed, "The dashboard cannot be served; the log says why.")
+            .meaning("NOTHING IS PROTECTED: --require-api asks not to start without it.")
+            .next("free the port, or name another one as api.listen in api.yaml"));
+    }
+    let summary = runtime.block_on(watch_accounts(setup, clock, phase, publisher));
+    if let Some(server) = server {
+        for_the_dashboard.block_on(server.stop());
+    }
+    let summary = summary?;
     info!(
         events = summary.events(),
         breaches = summary.breaches(),
@@ -64,17 +85,34 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::DONE)
 }
 
-async fn watch_accounts(setup: Setup) -> Result<daemon::Summary, Failure> {
+/// Threads of a runtime; as many as there are cores unless a number is named.
+fn runtime(threads: Option<usize>) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads).thread_name("riskd-api");
+    }
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(FailureKind::Failed, format!("the program could not start its threads: {error}")))
+}
+
+async fn watch_accounts(
+    setup: Setup,
+    clock: riskd_store::Clock,
+    phase: watch::Sender<Phase>,
+    publisher: Publisher,
+) -> Result<daemon::Summary, Failure> {
     let stop = Stop::new();
-    let (phase, phases) = watch::channel(Phase::Opening);
     tokio::spawn(stop_on_signals(stop.clone())?);
-    tokio::spawn(tell_of_readiness(phases));
+    tokio::spawn(tell_of_readiness(phase.subscribe()));
     let supervisor = Supervisor::of_this_process();
     let surroundings = Surroundings {
-        clock: daemon::steady_clock(),
+        clock,
         stop,
         phase,
         on_database_event: Arc::new(move |event| supervisor.tell(&event)),
+        publisher,
     };
     daemon::run(setup, surroundings).await
 }

@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::executor::Executor;
 use super::journal::{Journal, Outcome};
 use super::notices::Counts;
+use super::publish::{Publisher, Surroundings};
 use super::summary::{Latencies, Summary};
 use super::watchdog::Watchdog;
 use crate::alerts::{Alerts, Signal};
@@ -43,6 +44,8 @@ pub(super) struct EventLoop {
     pub(super) latencies: Latencies,
     pub(super) actions: Vec<Action>,
     pub(super) retry_writes_at: Timestamp,
+    /// Shows people what there is.
+    pub(super) publisher: Publisher,
     /// Told what people are to know.
     pub(super) alerts: Alerts,
     /// Fed as long as the loop turns.
@@ -55,7 +58,7 @@ pub(super) type StopSignal = watch::Receiver<u8>;
 impl EventLoop {
     /// Carries out what the engine's start asked for, then runs until told to stop. Ends with everything written.
     pub(super) async fn run(mut self, mut stop: StopSignal) -> Summary {
-        self.dispatch();
+        self.dispatch(self.clock.now());
         while *stop.borrow_and_update() == 0 {
             self.turn(&mut stop).await;
         }
@@ -66,6 +69,7 @@ impl EventLoop {
     async fn turn(&mut self, stop: &mut StopSignal) {
         self.watchdog.feed(Instant::now());
         let sleep = self.until_next_deadline();
+        let until_published = self.publisher.sleep(Instant::now());
         tokio::select! {
             biased;
             Some(outcome) = self.outcomes.recv() => self.take_outcome(outcome),
@@ -76,16 +80,39 @@ impl EventLoop {
                     self.take(event);
                 }
             }
-            () = tokio::time::sleep(sleep) => self.take(Event::TimePassed),
+            () = tokio::time::sleep(sleep.min(until_published)) => {
+                if sleep <= until_published {
+                    self.take(Event::TimePassed);
+                }
+            }
             _ = stop.changed() => {}
         }
+        self.publish();
+    }
+
+    /// Shows people what there is: a slice of it, after what waited was taken in.
+    fn publish(&mut self) {
+        let around = Surroundings {
+            counts: &self.counts,
+            journal_failing: self.journal.is_failing(),
+            inbox: &self.inbox,
+            gateway: Some(self.executor.gateway()),
+        };
+        self.publisher.turn(&self.engine, &self.config, self.clock.now(), &around);
     }
 
     fn take(&mut self, event: Event) {
+        let news = self.publisher.news_of(&event);
         let began = Instant::now();
-        step(&mut self.engine, &self.config, Input { at: self.clock.now(), event }, &mut self.actions);
-        self.latencies.record(began.elapsed());
-        self.dispatch();
+        let at = self.clock.now();
+        step(&mut self.engine, &self.config, Input { at, event }, &mut self.actions);
+        let elapsed = began.elapsed();
+        self.latencies.record(elapsed);
+        self.counts.decisions.record(elapsed);
+        self.dispatch(at);
+        if let Some((account_id, news)) = news {
+            self.publisher.tell(at, Some(account_id), news);
+        }
         if self.journal.is_failing() && self.retry_writes_at <= self.clock.now() {
             let now = self.clock.now();
             self.retry_writes_at =
@@ -99,6 +126,7 @@ impl EventLoop {
         match outcome {
             Outcome::Events(events) => events.into_iter().for_each(|event| self.take(event)),
             Outcome::Failed { writes, error, was_retry } => {
+                self.counts.writes_failed += 1;
                 if !self.journal.is_failing() {
                     self.alerts.signal(Signal::Journal { failing: Some(error.to_string()) });
                 }
@@ -116,13 +144,14 @@ impl EventLoop {
     }
 
     /// Writes become one batch; requests go out once it is durable; people are told.
-    fn dispatch(&mut self) {
+    fn dispatch(&mut self, at: Timestamp) {
         if self.actions.is_empty() {
             return;
         }
         let mut writes = Vec::new();
         let mut requests = Vec::new();
         for action in self.actions.drain(..) {
+            self.publisher.observe(&action, at);
             match action {
                 Action::Store(write) => writes.push(write),
                 Action::Send(request) => requests.push(request),

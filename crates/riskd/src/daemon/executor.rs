@@ -45,6 +45,11 @@ impl Executor {
         Self { gateway, events, subscriptions, stop, hubs }
     }
 
+    /// The way itself, for its counts.
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
     /// Asks for quotes of a contract from now on.
     pub(super) fn watch_quotes(&self, contract_id: ContractId) {
         self.subscriptions.send_modify(|wanted| {

@@ -6,9 +6,11 @@
 mod clock;
 mod event_loop;
 mod executor;
+mod histogram;
 mod journal;
 mod maintenance;
 mod notices;
+pub mod publish;
 mod setup;
 mod summary;
 mod watchdog;
@@ -28,6 +30,8 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 pub use clock::steady_clock;
+pub use histogram::Histogram;
+pub use notices::Counts;
 pub use setup::{AccountSetup, Setup};
 pub use summary::Summary;
 
@@ -37,6 +41,7 @@ use event_loop::EventLoop;
 use executor::Executor;
 use journal::{Journal, Outcome};
 use maintenance::Maintenance;
+use publish::Publisher;
 use watchdog::Watchdog;
 
 /// Events other than quotes that may wait before the hubs are held back.
@@ -97,6 +102,8 @@ pub struct Surroundings {
     pub phase: watch::Sender<Phase>,
     /// Told what happens to the database at the start; may be called from two threads.
     pub on_database_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
+    /// Shows people what there is.
+    pub publisher: Publisher,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -124,7 +131,7 @@ pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Fa
 }
 
 async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> Result<Summary, Failure> {
-    let Surroundings { clock, stop, phase, on_database_event } = surroundings;
+    let Surroundings { clock, stop, phase, on_database_event, publisher } = surroundings;
     phase.send_replace(Phase::Opening);
     let Some(database) = open_database(&setup, &clock, &stop, on_database_event, alerts).await? else {
         return Ok(Summary::of_nothing());
@@ -139,7 +146,7 @@ async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> R
     };
     accounts.iter().for_each(AccountSetup::announce);
     alerts.signal(Signal::NotArmed { rules: setup::not_armed(&accounts) });
-    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway, alerts)?;
+    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway, publisher, alerts)?;
     phase.send_replace(Phase::Watching);
     info!(accounts = accounts.len(), "watching");
     alerts.signal(Signal::Started { accounts: accounts.len() });
@@ -155,8 +162,10 @@ fn assemble(
     database: &OwnedDatabase,
     clock: &Clock,
     gateway: Gateway,
+    mut publisher: Publisher,
     alerts: &Alerts,
 ) -> Result<EventLoop, Failure> {
+    publisher.name_accounts(accounts.iter().map(|account| (account.id(), account.account.name.clone())));
     let config = setup.engine_config(accounts);
     let ids: Vec<AccountId> = config.accounts.keys().copied().collect();
     let now = clock.now();
@@ -191,10 +200,11 @@ fn assemble(
         inbox,
         outcomes,
         retention: setup.database.row_retention(),
-        counts: notices::Counts::default(),
+        counts: Counts::default(),
         latencies: summary::Latencies::new(),
         actions,
         retry_writes_at: Timestamp::MIN,
+        publisher,
         alerts: alerts.clone(),
         watchdog: Watchdog::of_this_process(),
     })

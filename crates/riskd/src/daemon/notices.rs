@@ -1,30 +1,71 @@
 //! Notices of the engine as lines of the log, and as counts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use riskd_core::engine::{Notice, Severity};
-use riskd_core::model::{Invalid, Noun};
+use riskd_core::engine::{Hub, Notice, Severity};
+use riskd_core::model::{Invalid, Noun, RuleId};
 use tracing::{debug, error, info, warn};
 
-/// Counts of what was refused and seen, for the end of the run.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Counts {
+use super::histogram::{DECISION_BOUNDS_NS, ENFORCEMENT_BOUNDS_NS, Histogram};
+
+/// Counts of what was refused and seen since the start of the run.
+#[derive(Debug, Clone)]
+pub struct Counts {
     /// Refused payloads and rows by type and broken rule.
-    pub(super) refused: BTreeMap<(Noun, &'static str), u64>,
+    pub refused: BTreeMap<(Noun, &'static str), u64>,
     /// Prices off their contract's tick grid.
-    pub(super) off_tick_grid: u64,
-    /// Breaches.
-    pub(super) breaches: u64,
-    /// Enforcements the broker confirmed.
-    pub(super) confirmed: u64,
+    pub off_tick_grid: u64,
+    /// Breaches by rule.
+    pub breaches: BTreeMap<RuleId, u64>,
+    /// Enforcements the broker confirmed, and how long they took, by rule.
+    pub confirmed: BTreeMap<RuleId, Histogram>,
+    /// Enforcements that were not confirmed in time, by rule; the attempts went on.
+    pub enforcements_failed: BTreeMap<RuleId, u64>,
+    /// Requests to the broker that failed.
+    pub requests_failed: u64,
+    /// How often each hub's connection came up: the user hub's, the market hub's.
+    pub connections: [u64; 2],
+    /// From an event to every decision about it.
+    pub decisions: Histogram,
+    /// Batches that the state database did not take.
+    pub writes_failed: u64,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            refused: BTreeMap::new(),
+            off_tick_grid: 0,
+            breaches: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
+            enforcements_failed: BTreeMap::new(),
+            requests_failed: 0,
+            connections: [0; 2],
+            decisions: Histogram::new(&DECISION_BOUNDS_NS),
+            writes_failed: 0,
+        }
+    }
 }
 
 impl Counts {
     /// Counts a notice and writes it to the log.
     pub(super) fn take(&mut self, notice: &Notice) {
         match notice {
-            Notice::Breach { .. } => self.breaches += 1,
-            Notice::EnforcementConfirmed(_) => self.confirmed += 1,
+            Notice::Breach { rule_id, .. } => *self.breaches.entry(*rule_id).or_default() += 1,
+            Notice::EnforcementConfirmed(log) => {
+                let elapsed_ms = log.execution_time_ms.and_then(|elapsed_ms| u64::try_from(elapsed_ms).ok());
+                self.confirmed
+                    .entry(log.rule_id)
+                    .or_insert(Histogram::new(&ENFORCEMENT_BOUNDS_NS))
+                    .record(Duration::from_millis(elapsed_ms.unwrap_or(0)));
+            }
+            Notice::EnforcementSlow { rule_id, severity: Severity::Failure, .. } => {
+                *self.enforcements_failed.entry(*rule_id).or_default() += 1;
+            }
+            Notice::RequestFailed { .. } => self.requests_failed += 1,
+            Notice::Link { hub: Hub::User, up: true } => self.connections[0] += 1,
+            Notice::Link { hub: Hub::Market, up: true } => self.connections[1] += 1,
             Notice::OffTickGrid(_) => self.off_tick_grid += 1,
             Notice::Refused { invalid: Invalid { noun, rule, .. }, .. } => {
                 *self.refused.entry((*noun, rule)).or_default() += 1;

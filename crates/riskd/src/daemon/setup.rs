@@ -11,8 +11,8 @@ use tracing::{error, info, warn};
 
 use crate::alerts::AlertsConfig;
 use crate::config::{
-    AccountConfig, ArmedRules, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, Surroundings, load_accounts,
-    load_alerts, load_rules,
+    AccountConfig, ApiConfig, ArmedRules, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, Surroundings,
+    load_accounts, load_alerts, load_rules,
 };
 
 /// Everything the daemon is told.
@@ -26,6 +26,8 @@ pub struct Setup {
     pub accounts: Vec<AccountSetup>,
     /// The rules of accounts that have none of their own.
     pub rules: Arc<ArmedRules>,
+    /// The dashboard and its API.
+    pub api: ApiConfig,
     /// Who is told when something is wrong.
     pub alerts: AlertsConfig,
 }
@@ -60,6 +62,7 @@ impl Setup {
             gateway: ClientConfig::new(gateway.api_url, gateway.hub_url, gateway.user_name, api_key),
             accounts: accounts.collect::<Result<_, ConfigError>>()?,
             rules,
+            api: ApiConfig::load(folder)?,
             alerts: load_alerts(folder, surroundings)?,
         })
     }

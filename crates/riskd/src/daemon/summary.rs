@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
+use super::histogram::Histogram;
 use super::notices::Counts;
 
 /// What a run amounted to, for the log and for the demo.
@@ -25,12 +24,12 @@ impl Summary {
 
     /// Rules breached.
     pub fn breaches(&self) -> u64 {
-        self.counts.breaches
+        self.counts.breaches.values().sum()
     }
 
     /// Enforcements confirmed by the broker.
     pub fn confirmed(&self) -> u64 {
-        self.counts.confirmed
+        self.counts.confirmed.values().map(Histogram::count).sum()
     }
 
     /// Payloads refused.
@@ -52,13 +51,13 @@ impl Summary {
 /// Times from an event to every decision about it.
 #[derive(Debug, Clone)]
 pub(super) struct Latencies {
-    histogram: Histogram<u64>,
+    histogram: hdrhistogram::Histogram<u64>,
 }
 
 impl Latencies {
     pub(super) fn new() -> Self {
         // One nanosecond to ten seconds, three significant digits; values beyond are kept at the end.
-        let histogram = Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("the bounds are valid");
+        let histogram = hdrhistogram::Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("the bounds are valid");
         Self { histogram }
     }
 

@@ -21,7 +21,9 @@ use tokio::sync::watch;
 pub use morning::{Cast, Morning, cast, find_morning};
 pub use report::Report;
 
-use crate::config::{ConfigFolder, Surroundings as ConfigSurroundings};
+use crate::api;
+use crate::config::{ApiConfig, ConfigFolder, Surroundings as ConfigSurroundings};
+use crate::daemon::publish::publishing;
 use crate::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
 use crate::failure::{Failure, FailureKind};
 
@@ -79,12 +81,21 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     ));
     let stop = Stop::new();
     let (phase, phases) = watch::channel(Phase::Opening);
+    let (publisher, published) = publishing();
+    let clock = daemon::steady_clock();
+    let around =
+        api::Surroundings { clock: clock.clone(), phase: phases.clone(), published, database: setup.database.clone() };
+    let server = serve_dashboard(&setup.api, around).await;
+    if let Some(server) = &server {
+        audience.line(&format!("Dashboard at {}", server.url()));
+    }
     let listener = Arc::clone(&audience);
     let surroundings = Surroundings {
-        clock: daemon::steady_clock(),
+        clock,
         stop: stop.clone(),
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),
+        publisher,
     };
     let mut running = tokio::spawn(daemon::run(setup.clone(), surroundings));
     tokio::select! {
@@ -103,9 +114,19 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let traders = playback.finished().await.unwrap_or_default();
     stop.ask();
     let summary = running.await.map_err(|error| failed("the daemon panicked", &error))??;
+    if let Some(server) = server {
+        server.stop().await;
+    }
     let report = Report::gather(&setup, &cast, &simulator, &traders, began, &summary, plan)?;
     simulator.shut_down().await.map_err(|error| failed("the simulator did not end", &error))?;
     Ok(report)
+}
+
+/// The dashboard at its usual port, or at any when that is taken: a demonstration disturbs nobody.
+async fn serve_dashboard(config: &ApiConfig, around: api::Surroundings) -> Option<api::Server> {
+    let is_free = tokio::net::TcpListener::bind(config.listen).await.is_ok();
+    let listen = if is_free { config.listen } else { std::net::SocketAddr::new(config.listen.ip(), 0) };
+    api::start_if_possible(&ApiConfig { listen, ..config.clone() }, around).await
 }
 
 /// Hours are played in seconds, so the broker's requests a minute would be a few seconds' worth: they are left out here,

@@ -134,6 +134,8 @@ impl Ground {
         self.write("config/gateway.yaml", &gateway);
         self.write("config/accounts.yaml", &format!("accounts:\n{accounts}"));
         self.write("config/risk_config.yaml", rules);
+        // Any port: programs of many tests run at once.
+        self.write("config/api.yaml", "api: {listen: \"127.0.0.1:0\"}\n");
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -180,6 +182,7 @@ impl Ground {
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),
+            publisher: daemon::publish::Publisher::to_nobody(),
         };
         Daemon { task: tokio::spawn(daemon::run(setup, surroundings)), stop, phases }
     }

@@ -1,8 +1,8 @@
 //! Every YAML block of the documents through the loader of the file it is from.
 
 use riskd::config::{
-    ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, LoggingConfig, Surroundings, load_accounts, load_alerts,
-    load_rules,
+    ApiConfig, ConfigError, ConfigFolder, DatabaseConfig, GatewayConfig, LoggingConfig, Surroundings, load_accounts,
+    load_alerts, load_rules,
 };
 
 use crate::markdown::blocks;
@@ -26,6 +26,8 @@ fn file_of(text: &str) -> Option<&'static str> {
         Some("accounts.yaml")
     } else if has(&["logging"]) {
         Some("logging.yaml")
+    } else if has(&["api"]) {
+        Some("api.yaml")
     } else if has(&["alerts"]) {
         Some("alerts.yaml")
     } else {
@@ -38,6 +40,7 @@ fn load(name: &str, folder: &ConfigFolder) -> Result<(), ConfigError> {
         "risk_config.yaml" => load_rules(folder, None).map(|_| ()),
         "database.yaml" => DatabaseConfig::load(folder, None).map(|_| ()),
         "gateway.yaml" => GatewayConfig::load(folder).map(|_| ()),
+        "api.yaml" => ApiConfig::load(folder).map(|_| ()),
         "accounts.yaml" => load_accounts(folder).map(|_| ()),
         "alerts.yaml" => load_alerts(folder, &Surroundings::of(&[("SECRET", "https://127.0.0.1/x")])).map(|_| ()),
         _ => LoggingConfig::load(folder).map(|_| ()),

@@ -48,6 +48,8 @@ pub struct Page<T> {
     pub next: Option<PageKey>,
 }
 
+pub(super) const KEY_OF_ROW: &str = "SELECT timestamp FROM enforcement_log WHERE id = ?1";
+
 impl Reader {
     /// A page of the enforcement log, newest first, by instant whatever form the times are written in.
     ///
@@ -91,6 +93,26 @@ impl Reader {
     /// The file cannot be read.
     pub fn enforcement(&self, id: EnforcementId) -> Result<Rows<EnforcementLog>, StoreError> {
         self.with(|connection| row(connection, id.0))
+    }
+
+    /// Where a row stands in the order of pages, so that the page after it can be asked for by its number alone; absent
+    /// when the row is gone, or its time cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn enforcement_key(&self, id: EnforcementId) -> Result<Option<PageKey>, StoreError> {
+        self.with(|connection| {
+            let run = || -> rusqlite::Result<Option<PageKey>> {
+                let mut statement = connection.prepare_cached(KEY_OF_ROW)?;
+                let mut rows = statement.query([id.0])?;
+                let Some(row) = rows.next()? else { return Ok(None) };
+                let text = row.get_ref(0)?.as_str().unwrap_or_default();
+                let at = timestamp::from_text(text, Noun::EnforcementLog, "timestamp").ok();
+                Ok(at.map(|at| PageKey { at, id: id.0 }))
+            };
+            run().map_err(StoreError::sqlite("read the enforcement log"))
+        })
     }
 
     /// The highest number ever given to a row of the log, also when that row is gone; 0 before the first.

@@ -185,6 +185,38 @@ impl Reader {
         })
     }
 
+    /// The file, with symlinks followed.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How the file keeps its journal: `wal`, `delete`, …
+    pub fn journal_mode(&self) -> Result<String, StoreError> {
+        self.with(|connection| {
+            connection
+                .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+                .map_err(StoreError::sqlite("read the journal mode"))
+        })
+    }
+
+    /// Every table and how many rows it has, by name. Counts; on a large file that takes a moment.
+    pub fn table_rows(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        self.with_snapshot(|connection| {
+            let run = || -> rusqlite::Result<Vec<(String, i64)>> {
+                let mut names = connection.prepare_cached(
+                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+                )?;
+                let names = names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+                let count = |name: String| {
+                    let sql = format!("SELECT COUNT(*) FROM \"{}\"", name.replace('"', "\"\""));
+                    Ok((name, connection.query_row(&sql, [], |row| row.get(0))?))
+                };
+                names.into_iter().map(count).collect()
+            };
+            run().map_err(StoreError::sqlite("count the rows"))
+        })
+    }
+
     fn checks(&self, now: Timestamp) -> RowChecks {
         RowChecks { now, negative_price_roots: Arc::clone(&self.negative_price_roots) }
     }
