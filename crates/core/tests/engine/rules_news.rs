@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use riskd_core::engine::*;
 use riskd_core::model::*;
 use riskd_core::rules::{RuleSet, RulesConfig};
 use serde_json::{Value, json};

@@ -82,7 +82,8 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let stop = Stop::new();
     let (phase, phases) = watch::channel(Phase::Opening);
     let (publisher, published) = publishing();
-    let clock = daemon::steady_clock();
+    let time = daemon::ProgramClock::of_the_machine();
+    let clock = time.clock();
     let around =
         api::Surroundings { clock: clock.clone(), phase: phases.clone(), published, database: setup.database.clone() };
     let server = serve_dashboard(&setup.api, around).await;
@@ -92,6 +93,7 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let listener = Arc::clone(&audience);
     let surroundings = Surroundings {
         clock,
+        time: Some(time),
         stop: stop.clone(),
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),

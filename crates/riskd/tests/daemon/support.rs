@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use riskd::config::{ConfigFolder, Surroundings as ConfigSurroundings};
-use riskd::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
+use riskd::daemon::{self, Phase, ProgramClock, Setup, Stop, Summary, Surroundings};
 use riskd::failure::Failure;
 use riskd_core::model::{AccountId, ContractId, OrderId, Price, Side};
 use riskd_gateway::client::limiter::Window;
@@ -175,10 +175,21 @@ impl Ground {
     }
 
     pub(crate) fn start_with(&self, setup: Setup) -> Daemon {
-        let (stop, clock) = (Stop::new(), self.clock.clone());
+        let clock = self.clock.clone();
+        self.start_on(setup, Clock::new(move || clock.now()), None)
+    }
+
+    /// Starts the daemon in this process, on a clock that follows the broker's time.
+    pub(crate) fn start_on_the_brokers_time(&self, time: ProgramClock) -> Daemon {
+        self.start_on(self.setup(), time.clock(), Some(time))
+    }
+
+    fn start_on(&self, setup: Setup, clock: Clock, time: Option<ProgramClock>) -> Daemon {
+        let stop = Stop::new();
         let (phase, phases) = watch::channel(Phase::Opening);
         let surroundings = Surroundings {
-            clock: Clock::new(move || clock.now()),
+            clock,
+            time,
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),
