@@ -24,11 +24,13 @@ mod look_budget;
 mod memory;
 mod observe;
 mod outbox;
+mod prices;
 mod pursue;
 mod reconcile;
 mod start;
 mod step;
 mod timers;
+mod track;
 mod trades;
 
 pub use crate::rules::Goal;

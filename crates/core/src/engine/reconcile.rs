@@ -80,6 +80,14 @@ impl Desk {
             context.tell(Notice::Refused { account_id: Some(self.id()), invalid });
         }
         let readable = positions_readable && orders_readable && directions_known;
+        if readable {
+            self.state.looked_at = Some(snapshot.asked_at);
+        }
+        if !self.state.certain {
+            // What waited for certainty is asked again, whether or not anything differs.
+            triggers.push(Trigger::Time);
+        }
+        self.keep_track(context, &triggers, true);
         self.set_certain(context, readable && context.user_hub_up);
         self.state.book.forget_what_is_long_gone(context.at);
         if readable {

@@ -12,7 +12,7 @@ use super::outbox::{Enforcement, Outbox};
 use super::step::EngineState;
 use crate::model::{AccountId, EnforcementLog, time_after_ms};
 use crate::rules::Goal;
-use crate::state::{AccountState, Book, Locks, Markets, Session};
+use crate::state::{AccountState, Book, Locks, Markets, Session, Tracking};
 
 /// Makes the engine's state at `at` from what is remembered. Every configured account gets a desk and is looked at.
 ///
@@ -38,10 +38,11 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
         sweep_at: at,
         latest: at,
         breaches: Vec::new(),
+        asked: Vec::new(),
     };
     for account_id in config.accounts.keys() {
         let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
-        let desk = desk(config, *account_id, remembered.remove(account_id), mine, at);
+        let desk = desk(config, *account_id, remembered.remove(account_id), mine, &engine.markets, at);
         engine.desks.insert(*account_id, desk);
     }
     engine.for_each_desk(config, at, actions, |desk, context| {
@@ -57,6 +58,7 @@ fn desk(
     account_id: AccountId,
     memory: Option<AccountMemory>,
     pending: Vec<(EnforcementLog, Goal)>,
+    markets: &Markets,
     at: Timestamp,
 ) -> Desk {
     let clock = &config.accounts[&account_id].day_clock;
@@ -89,9 +91,20 @@ fn desk(
         }
         last_schedule = memory.reset_schedule;
     }
+    let mut tracking = Tracking::default();
+    tracking.remember(&book, markets);
     let enforcements = pending.into_iter().map(|(log, goal)| Enforcement { log, goal, told: None }).collect();
     Desk {
-        state: AccountState { account_id, account: None, book, session, locks, certain: false },
+        state: AccountState {
+            account_id,
+            account: None,
+            book,
+            session,
+            locks,
+            certain: false,
+            looked_at: None,
+            tracking,
+        },
         outbox: Outbox { enforcements, ..Outbox::default() },
         reconciliation: Reconciliation::default(),
         heard_from_the_broker: false,

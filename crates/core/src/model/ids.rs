@@ -89,12 +89,22 @@ impl RuleId {
     pub const FOREIGN: Self = Self(0);
     /// RULE-001, `max_contracts`.
     pub const MAX_CONTRACTS: Self = Self(1);
+    /// RULE-002, `max_contracts_per_instrument`.
+    pub const MAX_CONTRACTS_PER_INSTRUMENT: Self = Self(2);
     /// RULE-003, `daily_realized_loss`.
     pub const DAILY_REALIZED_LOSS: Self = Self(3);
     /// RULE-004, `daily_unrealized_loss`.
     pub const DAILY_UNREALIZED_LOSS: Self = Self(4);
+    /// RULE-005, `max_unrealized_profit`.
+    pub const MAX_UNREALIZED_PROFIT: Self = Self(5);
+    /// RULE-008, `no_stop_loss_grace`.
+    pub const NO_STOP_LOSS_GRACE: Self = Self(8);
     /// RULE-009, `session_block_outside`.
     pub const SESSION_BLOCK_OUTSIDE: Self = Self(9);
+    /// RULE-012, `trade_management`.
+    pub const TRADE_MANAGEMENT: Self = Self(12);
+    /// RULE-014, `max_drawdown`.
+    pub const MAX_DRAWDOWN: Self = Self(14);
     /// RULE-015, `news_window`.
     pub const NEWS_WINDOW: Self = Self(15);
     /// The highest number that names a rule.

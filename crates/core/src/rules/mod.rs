@@ -16,7 +16,7 @@ use crate::model::RuleId;
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
-pub use verdict::{Breach, Goal, LockTerm, Trigger, Verdict};
+pub use verdict::{Breach, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// A rule with its config.
 pub trait Rule: Send + Sync + std::fmt::Debug {
@@ -31,6 +31,11 @@ pub trait Rule: Send + Sync + std::fmt::Debug {
 
     /// Whether the account breaches it now.
     fn check(&self, view: &AccountView<'_>, trigger: &Trigger) -> Verdict;
+
+    /// What the rule wants to have remembered of this moment for its later verdicts. Asked before [`Rule::check`].
+    fn remember(&self, _view: &AccountView<'_>, _trigger: &Trigger) -> Option<Note> {
+        None
+    }
 
     /// The rule in one sentence with its numbers.
     fn sentence(&self) -> String;
@@ -146,17 +151,17 @@ macro_rules! rules {
 rules! {
     available {
         max_contracts,
+        max_contracts_per_instrument,
         daily_realized_loss,
         daily_unrealized_loss,
+        max_unrealized_profit,
+        no_stop_loss_grace,
         session_block_outside,
         news_window,
     }
     in_a_later_version {
-        max_contracts_per_instrument = 2,
-        max_unrealized_profit = 5,
         trade_frequency_limit = 6,
         cooldown_after_loss = 7,
-        no_stop_loss_grace = 8,
         auth_loss_guard = 10,
         symbol_blocks = 11,
         trade_management = 12,

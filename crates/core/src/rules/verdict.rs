@@ -1,7 +1,7 @@
 //! What a rule is asked, and what it answers.
 
 use crate::model::{ContractId, EnforcementAction, Money, Order, OrderId};
-use crate::state::Book;
+use crate::state::{Book, Strayed};
 
 /// What just happened to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,18 @@ pub enum Verdict {
     Within,
     /// The rule is broken.
     Breached(Box<Breach>),
+}
+
+/// What a rule wants to have remembered. Kept in the account's state until what it speaks of is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A P&L has been far from zero.
+    Strayed {
+        /// The position's contract; absent for the sum over all positions.
+        contract_id: Option<ContractId>,
+        /// On which side.
+        strayed: Strayed,
+    },
 }
 
 /// A broken rule and what follows from it. A breach is not an error.

@@ -7,12 +7,14 @@ mod book;
 mod locks;
 mod markets;
 mod session;
+mod tracking;
 
 pub use book::{Book, Heard};
 pub use locks::Locks;
 pub use markets::{Market, Markets};
 pub(crate) use session::DayOfTrade;
 pub use session::Session;
+pub use tracking::{Strayed, Tracked, Tracking};
 
 use jiff::Timestamp;
 
@@ -34,6 +36,10 @@ pub struct AccountState {
     /// Whether positions and orders are known for certain: false from a gap or a refused payload until the broker's
     /// word was taken over.
     pub certain: bool,
+    /// When the broker was last asked for its books and every position and order of the answer could be read.
+    pub looked_at: Option<Timestamp>,
+    /// How the open positions fared.
+    pub tracking: Tracking,
 }
 
 /// One account and the markets, at a moment: all that a rule may look at.

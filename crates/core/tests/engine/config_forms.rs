@@ -173,6 +173,7 @@ fn every_rule_has_its_key_its_number_and_its_place() {
 fn needed_by(key: &str) -> serde_json::Value {
     match key {
         "session_block_outside" => json!({"allowed_hours": {"start": "09:30", "end": "16:00"}}),
+        "max_contracts_per_instrument" => json!({"limits": {"MNQ": 1}}),
         "news_window" => json!({"calendar": "news.yaml"}),
         _ => json!({}),
     }

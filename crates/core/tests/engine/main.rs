@@ -7,10 +7,13 @@ mod probe;
 
 mod config_forms;
 mod properties;
+mod rules_instrument;
 mod rules_loss;
 mod rules_max_contracts;
 mod rules_news;
+mod rules_profit;
 mod rules_session;
+mod rules_stop_grace;
 mod scenarios_day;
 mod scenarios_enforcement;
 mod scenarios_faults;

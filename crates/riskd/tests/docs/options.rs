@@ -2,7 +2,8 @@
 
 use riskd::config::{ConfigFolder, load_rules};
 use riskd_core::rules::{
-    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, news_window, session_block_outside,
+    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, max_contracts_per_instrument,
+    max_unrealized_profit, news_window, no_stop_loss_grace, session_block_outside,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor, value};
@@ -14,8 +15,15 @@ use crate::{document, must_be_empty};
 fn available() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
     vec![
         ("## RULE-001 `max_contracts`", "max_contracts", fields_of::<max_contracts::Config>()),
+        (
+            "## RULE-002 `max_contracts_per_instrument`",
+            "max_contracts_per_instrument",
+            fields_of::<max_contracts_per_instrument::Config>(),
+        ),
         ("## RULE-003 `daily_realized_loss`", "daily_realized_loss", fields_of::<daily_realized_loss::Config>()),
         ("## RULE-004 `daily_unrealized_loss`", "daily_unrealized_loss", fields_of::<daily_unrealized_loss::Config>()),
+        ("## RULE-005 `max_unrealized_profit`", "max_unrealized_profit", fields_of::<max_unrealized_profit::Config>()),
+        ("## RULE-008 `no_stop_loss_grace`", "no_stop_loss_grace", fields_of::<no_stop_loss_grace::Config>()),
         ("## RULE-009 `session_block_outside`", "session_block_outside", fields_of::<session_block_outside::Config>()),
         ("## RULE-015 `news_window`", "news_window", fields_of::<news_window::Config>()),
     ]

@@ -1,12 +1,10 @@
 /** The order in which a risk desk wants to see accounts, and what state each is in. */
 
+import { NEAR } from "./format.ts";
 import type { Gauge, Summary, Unit } from "./types.ts";
 
 export type Key = "risk" | "dollars" | "contracts" | "realized" | "unrealized" | "name";
 export type Filter = "all" | "locked" | "near" | "unarmed" | "open";
-
-/** From this share of a limit on, an account is near it. */
-export const NEAR = 0.8;
 
 export type State =
   | { kind: "closing"; label: "Closing now" }
