@@ -19,6 +19,7 @@ mod config;
 mod desk;
 mod durable;
 mod enforce;
+mod hold;
 mod input;
 mod look_budget;
 mod memory;
@@ -32,6 +33,7 @@ mod step;
 mod timers;
 mod track;
 mod trades;
+mod unlock;
 
 pub use crate::rules::Goal;
 pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};

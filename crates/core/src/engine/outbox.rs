@@ -110,9 +110,13 @@ impl Outbox {
     }
 
     /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be
-    /// looked at, for a minute after one "too many requests", must not keep an account open as long.
-    pub(super) fn could_not_look(&mut self) {
-        self.closing.retain(|_, attempt| !attempt.nothing_was_done);
+    /// looked at, for a minute after one "too many requests", must not keep an account open as long. Nor must somebody's
+    /// market order that a close was left to, once the hub told of its end.
+    pub(super) fn could_not_look(&mut self, being_closed: &[ContractId]) {
+        self.closing.retain(|contract_id, attempt| {
+            let left_to_an_order_that_is_gone = attempt.request_id.is_none() && !being_closed.contains(contract_id);
+            !attempt.nothing_was_done && !left_to_an_order_that_is_gone
+        });
         self.cancelling.retain(|_, attempt| !attempt.nothing_was_done);
     }
 
@@ -159,6 +163,7 @@ fn sizes(goal: &Goal) -> Vec<(ContractId, i64)> {
         Goal::ContractsFlat { contract_ids } => {
             contract_ids.iter().map(|contract_id| (contract_id.clone(), 0)).collect()
         }
+        Goal::NothingBeyond { sizes, .. } => sizes.clone(),
         Goal::Flat { .. } | Goal::OrdersGone { .. } => Vec::new(),
     }
 }

@@ -35,6 +35,20 @@ impl EngineState {
         market.describe(contract.clone());
         actions.push(Action::Store(Write::PutContract { contract, at }));
         self.ask_holders(config, at, actions, &contract_id);
+        self.ask_by_name(config, at, actions, &contract_id);
+    }
+
+    /// Asks the rules of every account with something in a contract, now that its name is known.
+    fn ask_by_name(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, contract_id: &ContractId) {
+        let concerned: Vec<(AccountId, Vec<Trigger>)> = self
+            .desks
+            .iter()
+            .map(|(account_id, desk)| (*account_id, desk.triggers_in(contract_id)))
+            .filter(|(_, triggers)| !triggers.is_empty())
+            .collect();
+        for (account_id, triggers) in concerned {
+            self.with_desk(config, at, actions, account_id, |desk, context| desk.ask_rules(context, &triggers));
+        }
     }
 
     /// Asks the rules of every holder about a contract's new price.
@@ -93,7 +107,7 @@ fn is_breached(config: &Config, desk: &Desk, view: &AccountView<'_>, trigger: &T
     };
     account.rules.rules().any(|rule| {
         rule.watches(trigger)
-            && !desk.state.locks.is_latched(rule.id(), view.at)
+            && !desk.is_latched(rule.id(), view.at)
             && match rule.check(view, trigger) {
                 Verdict::Within => false,
                 Verdict::Breached(breach) => desk.is_news(rule.id(), &breach),

@@ -10,9 +10,9 @@ use super::desk::{Context, Desk, Numbers, Reconciliation};
 use super::memory::{AccountMemory, Memory};
 use super::outbox::{Enforcement, Outbox};
 use super::step::EngineState;
-use crate::model::{AccountId, EnforcementLog, time_after_ms};
+use crate::model::{AccountId, EnforcementLog, Order, Position, time_after_ms};
 use crate::rules::Goal;
-use crate::state::{AccountState, Book, Locks, Markets, Session, Tracking};
+use crate::state::{AccountState, Book, Locks, Markets, Session, Standing, Tracking, TradeMemory, UnseenFills};
 
 /// Makes the engine's state at `at` from what is remembered. Every configured account gets a desk and is looked at.
 ///
@@ -70,7 +70,11 @@ fn desk(
     let mut last_schedule = None;
     if let Some(memory) = memory {
         if let Some(lockout) = memory.lockout {
+            let is_cooldown = lockout.is_cooldown();
             locks.set(lockout);
+            // Judged anew at the broker's first word.
+            let remembered = || Standing::of(&remembered_book(&memory.positions, &memory.orders));
+            locks.standing = is_cooldown.then(remembered);
         }
         for day in memory.daily_pnl {
             if day.date == session.day() {
@@ -82,13 +86,7 @@ fn desk(
         for trade in memory.recorded_trades {
             *recorded_trades.entry(trade).or_insert(0) += 1;
         }
-        // As the oldest of news: whatever the broker says of them is newer.
-        for position in memory.positions {
-            book.put_position(position, Timestamp::MIN);
-        }
-        for order in memory.orders {
-            book.put_order(order, Timestamp::MIN);
-        }
+        book = remembered_book(&memory.positions, &memory.orders);
         last_schedule = memory.reset_schedule;
     }
     let mut tracking = Tracking::default();
@@ -98,10 +96,14 @@ fn desk(
         state: AccountState {
             account_id,
             account: None,
+            standing: Standing::of(&book),
             book,
             session,
             locks,
             certain: false,
+            could_trade_in_this_run: false,
+            fills: UnseenFills::default(),
+            trade_memory: TradeMemory::default(),
             looked_at: None,
             tracking,
         },
@@ -110,12 +112,24 @@ fn desk(
         heard_from_the_broker: false,
         recorded_trades,
         earlier_days,
-        earlier_trades: BTreeMap::new(),
+        is_first_run: last_schedule.is_none(),
         later_trades: Vec::new(),
         last_schedule,
         wake_at: None,
         rules_wake_at: None,
     }
+}
+
+/// The book as the last run left it. As the oldest of news: whatever the broker says is newer.
+fn remembered_book(positions: &[Position], orders: &[Order]) -> Book {
+    let mut book = Book::default();
+    for position in positions {
+        book.put_position(position.clone(), Timestamp::MIN);
+    }
+    for order in orders {
+        book.put_order(order.clone(), Timestamp::MIN);
+    }
+    book
 }
 
 impl Desk {

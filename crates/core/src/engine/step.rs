@@ -44,7 +44,8 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
         Event::Quote(quote) => engine.observe_prices(config, at, actions, &quote),
         Event::Contract(contract) => engine.observe_contract(config, at, actions, contract),
         Event::Account(account) => engine.with_desk(config, at, actions, account.id, |desk, context| {
-            desk.state.account = Some(account);
+            // Asked though nothing may be new: a lock that waits for this word is judged by it.
+            desk.observe_account(context, account);
             desk.ask_rules(context, &[Trigger::Account]);
         }),
         Event::Position(position) => engine.with_desk(config, at, actions, position.account_id, |desk, context| {
@@ -62,7 +63,7 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
             desk.ask_rules(context, trigger.as_slice());
         }),
         Event::Trade(trade) => engine.with_desk(config, at, actions, trade.account_id, |desk, context| {
-            let trigger = desk.observe_trade(context, trade);
+            let trigger = desk.observe_fill(context, trade);
             desk.ask_rules(context, trigger.as_slice());
         }),
         Event::Snapshot(snapshot) => engine.observe_snapshot(config, at, actions, *snapshot),
@@ -146,6 +147,7 @@ impl EngineState {
             actions,
         };
         work(desk, &mut context);
+        desk.end_lockouts_if_due(&mut context);
         desk.pursue(&mut context);
         desk.look_if_due(&mut context);
         // Whatever is still due could not be done now: it waits a moment instead of spinning.

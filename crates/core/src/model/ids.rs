@@ -95,6 +95,16 @@ impl RuleId {
     pub const DAILY_REALIZED_LOSS: Self = Self(3);
     /// RULE-004, `daily_unrealized_loss`.
     pub const DAILY_UNREALIZED_LOSS: Self = Self(4);
+    /// RULE-006, `trade_frequency_limit`.
+    pub const TRADE_FREQUENCY_LIMIT: Self = Self(6);
+    /// RULE-007, `cooldown_after_loss`.
+    pub const COOLDOWN_AFTER_LOSS: Self = Self(7);
+    /// RULE-010, `auth_loss_guard`.
+    pub const AUTH_LOSS_GUARD: Self = Self(10);
+    /// RULE-011, `symbol_blocks`.
+    pub const SYMBOL_BLOCKS: Self = Self(11);
+    /// RULE-013, `daily_realized_profit`.
+    pub const DAILY_REALIZED_PROFIT: Self = Self(13);
     /// RULE-005, `max_unrealized_profit`.
     pub const MAX_UNREALIZED_PROFIT: Self = Self(5);
     /// RULE-008, `no_stop_loss_grace`.

@@ -7,6 +7,7 @@
 //! Architecture invariant: nothing here reads a clock. "Now" comes in through [`Checks`].
 
 mod account;
+mod admin_act;
 mod calendar;
 mod commitment;
 mod contract;
@@ -26,6 +27,7 @@ mod time;
 mod trade;
 
 pub use account::{Account, AccountDraft};
+pub use admin_act::{AdminAct, AdminActKind};
 pub use calendar::{Holiday, HolidayCalendar, Impact, NewsCalendar, NewsEvent};
 pub use commitment::Commitment;
 pub use contract::{Contract, ContractDraft, ROOTS_BELOW_ZERO, SymbolRoot, may_trade_below_zero, same_product};

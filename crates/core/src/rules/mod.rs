@@ -4,10 +4,12 @@
 //! and does nothing. A new rule is a new file here and one line in [`rules!`](self).
 
 mod closed_hours;
+mod cooldown;
 mod gauge;
 mod limit;
 mod verdict;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,8 +20,20 @@ use crate::state::AccountView;
 pub use gauge::{Gauge, Reading};
 pub use verdict::{Breach, Goal, LockTerm, Note, Trigger, Verdict};
 
+/// Gives a rule to those who must compare it with another of its kind.
+pub trait AsAny {
+    /// The value itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 /// A rule with its config.
-pub trait Rule: Send + Sync + std::fmt::Debug {
+pub trait Rule: AsAny + Send + Sync + std::fmt::Debug {
     /// Its stable code.
     fn id(&self) -> RuleId;
 
@@ -54,6 +68,27 @@ pub trait Rule: Send + Sync + std::fmt::Debug {
     /// Why the rule could not fire now, besides what every rule needs of the broker; absent when it could.
     fn not_armed(&self, _view: &AccountView<'_>) -> Option<String> {
         None
+    }
+
+    /// Whether the lockout that this rule set is over before its time.
+    fn releases(&self, _view: &AccountView<'_>) -> bool {
+        false
+    }
+
+    /// How far back trades must be known for the rule to be right, in milliseconds, besides the present day's.
+    fn looks_back_ms(&self) -> i64 {
+        0
+    }
+
+    /// Whether the rule must know the names of contracts in which there are only orders.
+    fn names_symbols(&self) -> bool {
+        false
+    }
+
+    /// Whether this config of the rule is looser, in any respect, than the one in force. A rule that cannot tell says so:
+    /// then every change waits, and none slips through.
+    fn loosens(&self, _in_force: &dyn Rule) -> bool {
+        true
     }
 }
 
@@ -155,17 +190,17 @@ rules! {
         daily_realized_loss,
         daily_unrealized_loss,
         max_unrealized_profit,
+        trade_frequency_limit,
+        cooldown_after_loss,
         no_stop_loss_grace,
         session_block_outside,
+        auth_loss_guard,
+        symbol_blocks,
+        daily_realized_profit,
         news_window,
     }
     in_a_later_version {
-        trade_frequency_limit = 6,
-        cooldown_after_loss = 7,
-        auth_loss_guard = 10,
-        symbol_blocks = 11,
         trade_management = 12,
-        daily_realized_profit = 13,
         max_drawdown = 14,
     }
 }

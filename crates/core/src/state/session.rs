@@ -81,7 +81,7 @@ impl Session {
         self.trades.get(&trade_id)
     }
 
-    /// The day's trades as they were last seen, voided ones too, in the order of ids.
+    /// Every trade of the day, voided ones too.
     pub fn trades(&self) -> impl Iterator<Item = &Trade> {
         self.trades.values()
     }

@@ -7,6 +7,8 @@ mod probe;
 
 mod config_forms;
 mod properties;
+mod rules_account;
+mod rules_cooldown;
 mod rules_instrument;
 mod rules_loss;
 mod rules_max_contracts;
@@ -14,6 +16,7 @@ mod rules_news;
 mod rules_profit;
 mod rules_session;
 mod rules_stop_grace;
+mod scenarios_cooldown;
 mod scenarios_day;
 mod scenarios_enforcement;
 mod scenarios_faults;
