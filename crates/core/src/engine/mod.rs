@@ -15,6 +15,7 @@
 //! goal. That a request was accepted proves nothing.
 
 mod action;
+mod arming;
 mod config;
 mod desk;
 mod drawdown;
@@ -38,6 +39,7 @@ mod unlock;
 
 pub use crate::rules::Goal;
 pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};
+pub use arming::RuleArming;
 pub use config::{AccountConfig, Config, EnforcementTiming};
 pub use enforce::WHILE_LOCKED_BY;
 pub use input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};

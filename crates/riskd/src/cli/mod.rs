@@ -40,6 +40,7 @@ commands! {
     sim => Sim,
     status => Status,
     log => Log,
+    rules => Rules,
     stop => Stop,
     admin => Admin,
     alerts => Alerts,
