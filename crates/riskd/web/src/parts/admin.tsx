@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { milliseconds } from "../lib/format.ts";
+import { reloadInWords, type Reloaded } from "../lib/reload.ts";
 import { minute } from "../lib/time.ts";
 import { post, Refused } from "../state/api.ts";
 import { begin, deskZone } from "../state/live.ts";
@@ -10,11 +11,6 @@ import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icon.tsx";
 
 type Wish = { what: "log-in"; then?: Wish } | { what: "unlock"; account: number; name: string } | { what: "reload" } | { what: "stop" } | { what: "alerts" };
-
-/** What the daemon says it did. */
-interface Done {
-  done?: string;
-}
 
 interface Tried {
   channels?: { channel: string; kind: string; delivered: boolean; answer: string; took_ms: number }[];
@@ -87,12 +83,12 @@ function Reason({ reason, set, first = true }: { reason: string; set: (text: str
 function Unlock({ account, name }: { account: number; name: string }) {
   const [reason, set] = useState("");
   const act = async () => {
-    const said = await post<Done>(`/admin/accounts/${account}/unlock`, { reason: reason.trim() });
-    say(said?.done ?? `${name} is unlocked.`, "good");
+    await post(`/admin/accounts/${account}/unlock`, { reason: reason.trim() });
+    say(`${name} is unlocked.`, "good");
   };
   return (
     <Dialog title={`Unlock ${name}?`} act="Unlock" danger ready={reason.trim() !== ""} onAct={act} onClose={close}>
-      <p>The account can trade again at once. A limit that is still broken will lock it again with the next event.</p>
+      <p>The account can trade again at once. What locked it is forgiven: the same rule locks it again only when the breach gets worse.</p>
       <Reason reason={reason} set={set} />
     </Dialog>
   );
@@ -100,12 +96,11 @@ function Unlock({ account, name }: { account: number; name: string }) {
 
 function Reload() {
   const act = async () => {
-    const said = await post<Done>("/admin/reload", {});
-    say(said?.done ?? "Rules loaded anew.", "good");
+    say(reloadInWords((await post<Reloaded | null>("/admin/reload", {})) ?? {}), "good");
   };
   return (
     <Dialog title="Load the rules anew?" act="Reload" onAct={act} onClose={close}>
-      <p>riskd reads its config again: all of it, or, where anything in it is wrong, nothing. Accounts stay protected by the present rules until then.</p>
+      <p>riskd reads its config again: all of it, or, where anything in it is wrong, nothing. What is stricter holds at once; what is looser waits for the account’s next reset.</p>
     </Dialog>
   );
 }
