@@ -42,7 +42,11 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
     };
     for account_id in config.accounts.keys() {
         let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
-        let desk = desk(config, *account_id, remembered.remove(account_id), mine, &engine.markets, at);
+        let mut desk = desk(config, *account_id, remembered.remove(account_id), mine, &engine.markets, at);
+        if let Some(unlocked) = memory.unlocks.get(account_id) {
+            let began = desk.state.session.starts_at();
+            desk.state.locks.remember_pardon(unlocked.clone(), began);
+        }
         engine.desks.insert(*account_id, desk);
     }
     engine.for_each_desk(config, at, actions, |desk, context| {
@@ -112,6 +116,8 @@ fn desk(
         heard_from_the_broker: false,
         recorded_trades,
         earlier_days,
+        takes_what_waited: false,
+        unlocks: Vec::new(),
         is_first_run: last_schedule.is_none(),
         later_trades: Vec::new(),
         last_schedule,

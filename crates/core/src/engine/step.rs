@@ -80,6 +80,9 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
                 desk.observe_lockout_cleared(context, false);
             });
         }
+        Event::Unlock { account_id, actor, reason } => {
+            engine.with_desk(config, at, actions, account_id, |desk, context| desk.unlock(context, actor, reason));
+        }
         Event::TimePassed => {}
     }
 }
