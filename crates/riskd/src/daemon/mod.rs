@@ -176,7 +176,8 @@ fn assemble(
         error!("a row cannot be read and is left alone: {unreadable}");
     }
     let (outcome_sender, outcomes) = mpsc::unbounded_channel::<Outcome>();
-    let writer = Writer::open(database.path(), WriterOptions::new(clock.clone())).map_err(store_failure)?;
+    let options = WriterOptions { audit_trail: setup.database.audit_trail, ..WriterOptions::new(clock.clone()) };
+    let writer = Writer::open(database.path(), options).map_err(store_failure)?;
     let (events, inbox) = event_queue(QUEUE_CAPACITY);
     let mut actions = Vec::new();
     let engine = engine::start(&config, remembered.memory, now, &mut actions);
