@@ -97,8 +97,11 @@ impl EngineState {
         self.settle_config(config);
         let mut changes = Vec::new();
         let added = wanted.accounts.keys().filter(|account_id| !self.desks.contains_key(account_id));
-        let at_the_next_start =
-            |account_id: &AccountId| Change { account_id: *account_id, section: ACCOUNT.to_owned(), effect: Effect::AtTheNextStart };
+        let at_the_next_start = |account_id: &AccountId| Change {
+            account_id: *account_id,
+            section: ACCOUNT.to_owned(),
+            effect: Effect::AtTheNextStart,
+        };
         changes.extend(added.map(at_the_next_start));
         let account_ids: Vec<AccountId> = self.desks.keys().copied().collect();
         for account_id in account_ids {
@@ -108,10 +111,8 @@ impl EngineState {
                 continue;
             };
             let merged = Merged::of(account_id, &in_force, account, at);
-            if merged.changes.is_empty() {
-                continue;
-            }
-            let rows = in_force.commitments(account_id, at, config.waiting.get(&account_id).map(|waiting| waiting.from));
+            let rows =
+                in_force.commitments(account_id, at, config.waiting.get(&account_id).map(|waiting| waiting.from));
             merged.write(account_id, &rows.iter().collect::<Vec<_>>(), at, actions);
             changes.extend(merged.put_into(config, account_id));
         }
@@ -221,7 +222,13 @@ impl Merged {
             }
             let armed_at = known.map_or(at, |known| known.armed_at);
             let (rule, config) = (section.clone(), config.clone());
-            actions.push(Action::Store(Write::PutCommitment(Commitment { account_id, rule, config, armed_at, loosens_at })));
+            actions.push(Action::Store(Write::PutCommitment(Commitment {
+                account_id,
+                rule,
+                config,
+                armed_at,
+                loosens_at,
+            })));
         }
         for row in rows.iter().filter(|row| !sections.contains_key(&row.rule)) {
             actions.push(Action::Store(Write::RemoveCommitment { account_id, rule: row.rule.clone() }));
@@ -285,6 +292,9 @@ impl super::desk::Desk {
             .collect();
         let mut actions = Vec::new();
         Merged::all_at_once(&waiting.account).write(account_id, &rows.iter().collect::<Vec<_>>(), at, &mut actions);
-        actions.into_iter().filter_map(|action| if let Action::Store(write) = action { Some(write) } else { None }).collect()
+        actions
+            .into_iter()
+            .filter_map(|action| if let Action::Store(write) = action { Some(write) } else { None })
+            .collect()
     }
 }

@@ -12,7 +12,9 @@ use super::outbox::{Enforcement, Outbox};
 use super::step::EngineState;
 use crate::model::{AccountId, EnforcementLog, Order, Position, time_after_ms};
 use crate::rules::Goal;
-use crate::state::{AccountState, Book, Locks, Markets, Session, Standing, Tracking, TradeMemory, UnseenFills};
+use crate::state::{
+    AccountState, Book, Locks, Markets, Session, Standing, Tracking, TradeMemory, Unlocked, UnseenFills,
+};
 
 /// Makes the engine's state at `at` from what is remembered. Every configured account gets a desk and is looked at.
 ///
@@ -43,7 +45,10 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
     for account_id in config.accounts.keys() {
         let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
         let mut desk = desk(config, *account_id, remembered.remove(account_id), mine, &engine.markets, at);
-        if let Some(unlocked) = memory.unlocks.get(account_id) {
+        // While the lockout stands that was to end, the unlock never became durable.
+        let stood =
+            |unlocked: &&Unlocked| !desk.state.locks.lockout().is_some_and(|lockout| lockout.locked_at <= unlocked.at);
+        if let Some(unlocked) = memory.unlocks.get(account_id).filter(stood) {
             let began = desk.state.session.starts_at();
             desk.state.locks.remember_pardon(unlocked.clone(), began);
         }

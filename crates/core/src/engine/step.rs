@@ -216,6 +216,7 @@ impl EngineState {
                     if !up {
                         desk.set_certain(context, false);
                     }
+                    desk.outbox.lost_sight();
                     // An answer that is on its way may be older than this gap: one more look follows it.
                     desk.reconciliation.look_by(context.at);
                 });
