@@ -18,6 +18,7 @@ mod action;
 mod commitment;
 mod config;
 mod desk;
+mod drawdown;
 mod durable;
 mod enforce;
 mod hold;

@@ -3,6 +3,7 @@
 //! A rule is a pure function of its config, the account's state, what just happened and the time. It returns a verdict
 //! and does nothing. A new rule is a new file here and one line in [`rules!`](self).
 
+mod closed_hours;
 mod cooldown;
 mod gauge;
 mod limit;
@@ -18,7 +19,7 @@ use crate::model::RuleId;
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
-pub use verdict::{Breach, Goal, LockTerm, Note, Trigger, Verdict};
+pub use verdict::{Breach, DrawdownNote, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// Gives a rule to those who must compare it with another of its kind.
 pub trait AsAny {
@@ -236,15 +237,15 @@ rules! {
         trade_frequency_limit,
         cooldown_after_loss,
         no_stop_loss_grace,
+        session_block_outside,
         auth_loss_guard,
         symbol_blocks,
         daily_realized_profit,
+        max_drawdown,
+        news_window,
     }
     in_a_later_version {
-        session_block_outside = 9,
         trade_management = 12,
-        max_drawdown = 14,
-        news_window = 15,
     }
 }
 

@@ -5,6 +5,7 @@
 mod accounts;
 mod alerts;
 mod api;
+mod calendars;
 mod checks;
 mod database;
 mod document;
@@ -19,6 +20,7 @@ mod secret;
 pub use accounts::{AccountConfig, load_accounts};
 pub use alerts::load_alerts;
 pub use api::{ApiConfig, TlsFiles};
+pub use calendars::{load_holidays, load_news};
 pub use database::{
     BackupConfig, DatabaseConfig, EnforcementConfig, IndexesConfig, MigrationConfig, RetentionConfig, SCHEMA_VERSION,
     SchemaConfig,

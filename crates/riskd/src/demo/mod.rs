@@ -23,6 +23,7 @@ pub use report::Report;
 
 use crate::api;
 use crate::config::{ApiConfig, ConfigFolder, Surroundings as ConfigSurroundings};
+use crate::daemon::admin::administration;
 use crate::daemon::publish::publishing;
 use crate::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
 use crate::failure::{Failure, FailureKind};
@@ -82,9 +83,17 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let stop = Stop::new();
     let (phase, phases) = watch::channel(Phase::Opening);
     let (publisher, published) = publishing();
-    let clock = daemon::steady_clock();
-    let around =
-        api::Surroundings { clock: clock.clone(), phase: phases.clone(), published, database: setup.database.clone() };
+    let (admin, requests) = administration();
+    let time = daemon::ProgramClock::of_the_machine();
+    let clock = time.clock();
+    let around = api::Surroundings {
+        clock: clock.clone(),
+        phase: phases.clone(),
+        published,
+        database: setup.database.clone(),
+        admin,
+        stop: stop.clone(),
+    };
     let server = serve_dashboard(&setup.api, around).await;
     if let Some(server) = &server {
         audience.line(&format!("Dashboard at {}", server.url()));
@@ -92,10 +101,12 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let listener = Arc::clone(&audience);
     let surroundings = Surroundings {
         clock,
+        time: Some(time),
         stop: stop.clone(),
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),
         publisher,
+        admin: requests,
     };
     let mut running = tokio::spawn(daemon::run(setup.clone(), surroundings));
     tokio::select! {

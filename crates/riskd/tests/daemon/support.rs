@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use riskd::config::{ConfigFolder, Surroundings as ConfigSurroundings};
-use riskd::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
+use riskd::daemon::admin::AdminRequests;
+use riskd::daemon::publish::Publisher;
+use riskd::daemon::{self, Phase, ProgramClock, Setup, Stop, Summary, Surroundings};
 use riskd::failure::Failure;
 use riskd_core::model::{AccountId, ContractId, OrderId, Price, Side};
 use riskd_gateway::client::limiter::Window;
@@ -175,14 +177,37 @@ impl Ground {
     }
 
     pub(crate) fn start_with(&self, setup: Setup) -> Daemon {
-        let (stop, clock) = (Stop::new(), self.clock.clone());
+        self.start_showing(setup, Publisher::to_nobody(), AdminRequests::none(), Stop::new())
+    }
+
+    /// The same, with somebody who looks.
+    pub(crate) fn start_showing(&self, setup: Setup, publisher: Publisher, admin: AdminRequests, stop: Stop) -> Daemon {
+        let clock = self.clock.clone();
+        self.start_on(setup, (Clock::new(move || clock.now()), None), (publisher, admin), stop)
+    }
+
+    /// Starts the daemon in this process, on a clock that follows the broker's time.
+    pub(crate) fn start_on_the_brokers_time(&self, time: ProgramClock) -> Daemon {
+        let nobody = (Publisher::to_nobody(), AdminRequests::none());
+        self.start_on(self.setup(), (time.clock(), Some(time)), nobody, Stop::new())
+    }
+
+    fn start_on(
+        &self,
+        setup: Setup,
+        (clock, time): (Clock, Option<ProgramClock>),
+        (publisher, admin): (Publisher, AdminRequests),
+        stop: Stop,
+    ) -> Daemon {
         let (phase, phases) = watch::channel(Phase::Opening);
         let surroundings = Surroundings {
-            clock: Clock::new(move || clock.now()),
+            clock,
+            time,
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),
-            publisher: daemon::publish::Publisher::to_nobody(),
+            publisher,
+            admin,
         };
         Daemon { task: tokio::spawn(daemon::run(setup, surroundings)), stop, phases }
     }
@@ -269,7 +294,7 @@ impl Ground {
 pub(crate) struct Daemon {
     task: JoinHandle<Result<Summary, Failure>>,
     pub(crate) stop: Stop,
-    phases: watch::Receiver<Phase>,
+    pub(crate) phases: watch::Receiver<Phase>,
 }
 
 impl Daemon {
