@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use riskd_core::engine::{Hub, Notice, Severity};
+use riskd_core::engine::{Hub, Notice, Severity, UnlockOutcome};
 use riskd_core::model::{Invalid, Noun, RuleId};
 use tracing::{debug, error, info, warn};
 
@@ -87,13 +87,12 @@ fn log(notice: &Notice) {
         }
         Notice::LockoutCleared(account_id) => info!(%account_id, "lockout ended"),
         Notice::Unlock { account_id, actor, reason, outcome } => match outcome {
-            UnlockOutcome::Ended(lockouts) => {
-                let rules: Vec<String> = lockouts.iter().map(|lockout| lockout.rule_id.to_string()).collect();
-                warn!(%account_id, actor, reason, "unlocked by hand: {} ended", rules.join(", "));
+            UnlockOutcome::Ended(ended) => {
+                warn!(%account_id, actor, reason, lockouts = ended.len(), "unlocked by an admin");
             }
-            UnlockOutcome::NotLocked => info!(%account_id, actor, "asked to unlock an account that is not locked"),
+            UnlockOutcome::NotLocked => info!(%account_id, actor, "an admin's unlock: the account was not locked"),
             UnlockOutcome::NotDurable => {
-                error!(%account_id, actor, "NOT UNLOCKED: the state database did not take it; the account stays locked");
+                error!(%account_id, actor, "an admin's unlock could not be written down: the account stays locked");
             }
         },
         Notice::EnforcementConfirmed(log) => info!(
