@@ -37,6 +37,7 @@ export class Fake {
     this.sessions = new Map();
     this.posts = [];
     this.paused = false;
+    this.pagerWorks = false;
     this.turn = 0;
   }
 
@@ -244,6 +245,9 @@ export class Fake {
       this.find(Number(id)).lock = null;
       this.broadcast("lockout_cleared", Number(id), {});
       this.status();
+    }
+    if (path === "/admin/alerts/test") {
+      return json(response, { channels: [{ channel: "desk", kind: "discord", delivered: true, answer: "204 No Content", took_ms: 118 }, { channel: "pager", kind: "webhook", delivered: this.pagerWorks, answer: "no answer within 10 s", took_ms: 10_000 }] });
     }
     return json(response, {});
   }

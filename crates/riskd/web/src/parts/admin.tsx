@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { milliseconds } from "../lib/format.ts";
 import { minute } from "../lib/time.ts";
 import { post, Refused } from "../state/api.ts";
 import { begin, deskZone } from "../state/live.ts";
@@ -9,6 +10,15 @@ import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icon.tsx";
 
 type Wish = { what: "log-in"; then?: Wish } | { what: "unlock"; account: number; name: string } | { what: "reload" } | { what: "stop" } | { what: "alerts" };
+
+/** What the daemon says it did. */
+interface Done {
+  done?: string;
+}
+
+interface Tried {
+  channels?: { channel: string; kind: string; delivered: boolean; answer: string; took_ms: number }[];
+}
 
 /** The dialog that is open. */
 export const wish = new Store<Wish | null>(null);
@@ -77,8 +87,8 @@ function Reason({ reason, set, first = true }: { reason: string; set: (text: str
 function Unlock({ account, name }: { account: number; name: string }) {
   const [reason, set] = useState("");
   const act = async () => {
-    await post(`/admin/accounts/${account}/unlock`, { reason: reason.trim() });
-    say(`${name} is unlocked.`, "good");
+    const said = await post<Done>(`/admin/accounts/${account}/unlock`, { reason: reason.trim() });
+    say(said?.done ?? `${name} is unlocked.`, "good");
   };
   return (
     <Dialog title={`Unlock ${name}?`} act="Unlock" danger ready={reason.trim() !== ""} onAct={act} onClose={close}>
@@ -90,8 +100,8 @@ function Unlock({ account, name }: { account: number; name: string }) {
 
 function Reload() {
   const act = async () => {
-    await post("/admin/reload", {});
-    say("Rules loaded anew.", "good");
+    const said = await post<Done>("/admin/reload", {});
+    say(said?.done ?? "Rules loaded anew.", "good");
   };
   return (
     <Dialog title="Load the rules anew?" act="Reload" onAct={act} onClose={close}>
@@ -123,12 +133,19 @@ function Stop() {
 
 function Alerts() {
   const act = async () => {
-    await post("/admin/alerts/test", {});
-    say("A test alert is on its way to every channel.", "good");
+    const tried = (await post<Tried>("/admin/alerts/test", {}))?.channels ?? [];
+    const failed = tried.filter((each) => !each.delivered);
+    if (tried.length === 0) {
+      throw new Error("No alert channel is configured: see config/alerts.yaml.");
+    }
+    if (failed.length > 0) {
+      throw new Error(`${failed.length} of ${tried.length} channels took no message. ${failed.map((each) => `${each.channel}: ${each.answer}`).join("; ")}`);
+    }
+    say(`The test alert was taken by ${tried.map((each) => `${each.channel} (${milliseconds(each.took_ms)})`).join(", ")}.`, "good");
   };
   return (
     <Dialog title="Send a test alert?" act="Send" onAct={act} onClose={close}>
-      <p>Every configured channel gets a message that says it is a test. Channels that fail are named in the alarms here.</p>
+      <p>Every configured channel gets a message that says it is a test. What each of them answered is told here.</p>
     </Dialog>
   );
 }
