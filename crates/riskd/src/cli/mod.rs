@@ -39,11 +39,18 @@ commands! {
     run => Run,
     sim => Sim,
     status => Status,
+    top => Top,
     log => Log,
+    accounts => Accounts,
     stop => Stop,
     admin => Admin,
     alerts => Alerts,
+    config => Config,
     db => Db,
+    service => Service,
+    support_bundle => SupportBundle,
+    completions => Completions,
+    man => Man,
 }
 
 pub(crate) mod failures;

@@ -20,4 +20,5 @@ mod server;
 mod starts;
 mod stops;
 mod support;
+mod watchdog;
 mod witness;
