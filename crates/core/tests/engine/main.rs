@@ -6,6 +6,7 @@ mod harness;
 mod probe;
 
 mod arming;
+mod commitment;
 mod config_forms;
 mod properties;
 mod rules_account;
@@ -24,3 +25,4 @@ mod scenarios_enforcement;
 mod scenarios_faults;
 mod scenarios_lock;
 mod scenarios_restart;
+mod scenarios_unlock;

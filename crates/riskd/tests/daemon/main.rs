@@ -21,4 +21,5 @@ mod server;
 mod starts;
 mod stops;
 mod support;
+mod watchdog;
 mod witness;
