@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use super::action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Write};
 use super::config::{AccountConfig, Config};
+use super::drawdown::MarkOnDisk;
 use super::look_budget::LookBudget;
 use super::memory::RecordedTrade;
 use super::outbox::Outbox;
@@ -36,6 +37,8 @@ pub(super) struct Desk {
     pub(super) later_trades: Vec<Trade>,
     /// The reset schedule of the last run, until the start has looked at it.
     pub(super) last_schedule: Option<ResetSchedule>,
+    /// What is on the disk of the drawdown's mark.
+    pub(super) mark_on_disk: MarkOnDisk,
     /// When the desk next wants to be woken.
     pub(super) wake_at: Option<Timestamp>,
     /// When a rule next wants to be asked by time alone.

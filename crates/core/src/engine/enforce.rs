@@ -18,6 +18,7 @@ impl Desk {
     ///
     /// Not before the broker's first word: half a book can look like a breach.
     pub(super) fn ask_rules(&mut self, context: &mut Context<'_>, triggers: &[Trigger]) {
+        self.restart_ended_drawdown(context);
         self.keep_track(context, triggers, false);
         let Some(account) = self.account_config(context.config).filter(|_| self.heard_from_the_broker) else {
             return;

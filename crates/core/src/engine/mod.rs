@@ -17,6 +17,7 @@
 mod action;
 mod config;
 mod desk;
+mod drawdown;
 mod durable;
 mod enforce;
 mod hold;

@@ -147,6 +147,7 @@ impl EngineState {
             actions,
         };
         work(desk, &mut context);
+        desk.store_mark_if_due(&mut context);
         desk.end_lockouts_if_due(&mut context);
         desk.pursue(&mut context);
         desk.look_if_due(&mut context);

@@ -99,7 +99,7 @@ impl Desk {
         self.earlier_days.insert(day, realized_pnl);
         context.tell(Notice::DailyReset { account_id: self.id(), day, realized_pnl });
         self.store_schedule(context);
-        let mut triggers: Vec<Trigger> = Vec::new();
+        let mut triggers: Vec<Trigger> = vec![Trigger::Time];
         for trade in std::mem::take(&mut self.later_trades) {
             triggers.extend(self.observe_trade(context, trade));
         }
@@ -179,7 +179,7 @@ impl Desk {
             let after_ms = next_severity_after_ms(&config.enforcement, pending.told)?;
             Some(time_after_ms(pending.log.timestamp, after_ms))
         });
-        [lockout_ends, look, self.rules_wake_at]
+        [lockout_ends, look, self.rules_wake_at, self.mark_on_disk.due_at()]
             .into_iter()
             .flatten()
             .chain(slow)

@@ -17,7 +17,7 @@ use crate::model::RuleId;
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
-pub use verdict::{Breach, Goal, LockTerm, Note, Trigger, Verdict};
+pub use verdict::{Breach, DrawdownNote, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// Gives a rule to those who must compare it with another of its kind.
 pub trait AsAny {
@@ -195,11 +195,11 @@ rules! {
         auth_loss_guard,
         symbol_blocks,
         daily_realized_profit,
+        max_drawdown,
     }
     in_a_later_version {
         session_block_outside = 9,
         trade_management = 12,
-        max_drawdown = 14,
         news_window = 15,
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::{ContractId, EnforcementAction, Money, Order, OrderId};
-use crate::state::{Book, Strayed};
+use crate::state::{Book, Drawdown, Strayed};
 
 /// What just happened to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,17 @@ pub enum Note {
         /// On which side.
         strayed: Strayed,
     },
+    /// The mark of the drawdown is set, or rises.
+    Drawdown(DrawdownNote),
+}
+
+/// A new mark of a drawdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrawdownNote {
+    /// The mark.
+    pub drawdown: Drawdown,
+    /// Dollars by which it may have grown before it must be on the disk.
+    pub step: Money,
 }
 
 /// A broken rule and what follows from it. A breach is not an error.

@@ -9,6 +9,7 @@ mod config_forms;
 mod properties;
 mod rules_account;
 mod rules_cooldown;
+mod rules_drawdown;
 mod rules_instrument;
 mod rules_loss;
 mod rules_max_contracts;

@@ -2,7 +2,7 @@
 
 use riskd::config::{ConfigFolder, load_rules};
 use riskd_core::rules::{
-    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, max_contracts_per_instrument,
+    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, max_contracts_per_instrument, max_drawdown,
     max_unrealized_profit, no_stop_loss_grace,
 };
 use serde::Deserialize;
@@ -24,6 +24,7 @@ fn available() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("## RULE-004 `daily_unrealized_loss`", "daily_unrealized_loss", fields_of::<daily_unrealized_loss::Config>()),
         ("## RULE-005 `max_unrealized_profit`", "max_unrealized_profit", fields_of::<max_unrealized_profit::Config>()),
         ("## RULE-008 `no_stop_loss_grace`", "no_stop_loss_grace", fields_of::<no_stop_loss_grace::Config>()),
+        ("## RULE-014 `max_drawdown`", "max_drawdown", fields_of::<max_drawdown::Config>()),
     ]
 }
 
@@ -64,7 +65,8 @@ impl<'de> Deserializer<'de> for Asked<'_> {
 /// What a rule does with these options, in the words of its own debugging; or why it is refused.
 fn meaning(rule: &str, options: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("rules:\n  {rule}: {{ {options} }}\n  max_drawdown: {{ enabled: false }}\n");
+    let other = if rule == "max_drawdown" { "max_contracts" } else { "max_drawdown" };
+    let text = format!("rules:\n  {rule}: {{ {options} }}\n  {other}: {{ enabled: false }}\n");
     std::fs::write(folder.path().join("risk_config.yaml"), text).unwrap();
     let rules = load_rules(&ConfigFolder::at(folder.path()).unwrap(), None).map_err(|error| error.problem)?.unwrap();
     Ok(format!("{:?} {:?} {:?}", rules.set, rules.reset_time, rules.timezone))

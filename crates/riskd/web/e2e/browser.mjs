@@ -11,12 +11,12 @@ const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", 
 export const DEADLINE_MS = 60_000;
 
 export class Browser {
-  static async open({ viewport = { width: 1440, height: 900 }, ...rest } = {}) {
+  static async open({ viewport = { width: 1440, height: 900 }, flags = [], ...rest } = {}) {
     const browser = new Browser();
     browser.folder = await mkdtemp(join(tmpdir(), "riskd-chromium-"));
     browser.context = await chromium.launchPersistentContext(browser.folder, {
       executablePath: process.env.RISKD_CHROMIUM ?? "/usr/bin/chromium",
-      args: FLAGS,
+      args: [...FLAGS, ...flags],
       viewport,
       timezoneId: "Europe/Berlin",
       locale: "en-US",
@@ -58,7 +58,7 @@ export class Browser {
 }
 
 /** Waits until `look` gives something true; says the last it saw when it never does. */
-export async function until(what, look, deadline = DEADLINE_MS) {
+export async function until(what, look, deadline = DEADLINE_MS, pause = 40) {
   const end = performance.now() + deadline;
   let last;
   for (;;) {
@@ -69,6 +69,6 @@ export async function until(what, look, deadline = DEADLINE_MS) {
     if (performance.now() > end) {
       throw new Error(`Waited ${deadline} ms in vain for ${what}; the last seen: ${JSON.stringify(last)}`);
     }
-    await new Promise((done) => setTimeout(done, 40));
+    await new Promise((done) => setTimeout(done, pause));
   }
 }

@@ -194,10 +194,10 @@ test("what is broken at the daemon is said as wide as the window", async () => {
   const up = fake.daemon.links.user;
   const cases = [
     [() => (fake.daemon.protected = false), "unprotected", "Nothing is protected", "ALARM: Nothing is protected – riskd"],
-    [() => (fake.daemon.links.user = down), "user-link", "Broker link down", "ALARM: Broker link down – riskd"],
+    [() => (fake.daemon.links.user = down), "user-link", "Nothing is protected: broker link down", "ALARM: Nothing is protected: broker link down – riskd"],
     [() => (fake.daemon.journal.failing = true), "disk", "The disk is failing", "ALARM: The disk is failing – riskd"],
-    [() => (fake.daemon.links.market = down), "market-link", "Quote link down", "1 locked – Accounts – riskd"],
-    [() => (fake.daemon.alarms = [{ code: "backup_failed", severity: "critical", message: "no room", since: null }]), "alarm-backup_failed-no room", "Backup failed", "ALARM: Backup failed – riskd"],
+    [() => (fake.daemon.links.market = down), "market-link", "Partly protected: quote link down", "ALARM: Partly protected: quote link down – riskd"],
+    [() => (fake.daemon.alarms = [{ code: "backup_failed", severity: "critical", message: "no room", since: null }]), "alarm-backup_failed", "Backup failed", "ALARM: Backup failed – riskd"],
   ];
   for (const [make, key, words, title] of cases) {
     make();

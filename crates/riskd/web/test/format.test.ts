@@ -63,6 +63,7 @@ test("what is left of a limit is said in its unit", () => {
   const gauge = (unit: Gauge["unit"], limit: number, left: number): Gauge => ({ rule_id: "RULE-003", rule: "x", unit, used: limit - left, limit, left, fraction: 0, contract_id: null });
   assert.equal(leftOf(gauge("dollars", 500, 88)), "$88.00 left of $500.00");
   assert.equal(leftOf(gauge("dollars", 500, -12.5)), "$12.50 past the limit of $500.00");
+  assert.equal(leftOf(gauge("dollars", 500, 812)), "$812.00 left to the limit of $500.00");
   assert.equal(leftOf(gauge("contracts", 5, 1)), "1 contract left of 5");
   assert.equal(leftOf(gauge("trades", 30, 4)), "4 trades left of 30");
 });

@@ -26,7 +26,7 @@ export function stateOf(account: Summary): State {
   if (!account.certain) {
     return { kind: "uncertain", label: "Being checked" };
   }
-  if (!account.can_trade) {
+  if (account.can_trade === false) {
     return { kind: "barred", label: "Can\u2019t trade" };
   }
   if (account.not_armed > 0) {
@@ -80,7 +80,7 @@ export function passes(account: Summary, filter: Filter): boolean {
     case "near":
       return (account.nearest?.fraction ?? 0) >= NEAR;
     case "unarmed":
-      return account.not_armed > 0 || !account.certain || !account.can_trade;
+      return account.not_armed > 0 || !account.certain || account.can_trade === false;
     case "open":
       return account.positions > 0 || account.orders > 0;
   }

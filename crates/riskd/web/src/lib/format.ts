@@ -59,7 +59,8 @@ export function leftOf(gauge: Gauge): string {
   if (gauge.left < 0) {
     return `${amountOf(gauge.unit, -gauge.left)} past the limit of ${limit}`;
   }
-  return `${amountOf(gauge.unit, gauge.left)} left of ${limit}`;
+  // In profit there is more left than the limit.
+  return `${amountOf(gauge.unit, gauge.left)} left ${gauge.left > gauge.limit ? "to the limit of" : "of"} ${limit}`;
 }
 
 /** `84 %`. Rounded down, so that 100 % is never shown before it is reached. */

@@ -334,8 +334,8 @@ function Left({ gauge, label, ...rest }: { gauge: Gauge | null; label: string; c
     <div class={`${rest.class} num fresh`} role="gridcell" title={gauge ? `${words(gauge.rule)} (${gauge.rule_id}): ${leftOf(gauge)}` : `No limit in ${label}`}>
       {gauge ? (
         <>
-          <span class={`left ${levelOf(gauge)}`}>{gauge.left < 0 ? `${amountOf(gauge.unit, -gauge.left)} over` : amountOf(gauge.unit, gauge.left)}</span>
-          <span class="faint"> {gauge.left < 0 ? "" : "of "}{gauge.unit === "dollars" ? dollars(gauge.limit) : number(gauge.limit)}</span>
+          <span class={`left ${levelOf(gauge)}`}>{gauge.left < 0 ? `${amountOf(gauge.unit, -gauge.left)} past` : amountOf(gauge.unit, gauge.left)}</span>
+          <span class="faint"> {gauge.left < 0 || gauge.left > gauge.limit ? "limit " : "of "}{gauge.unit === "dollars" ? dollars(gauge.limit) : number(gauge.limit)}</span>
         </>
       ) : (
         <span class="faint">–</span>
