@@ -88,3 +88,49 @@ async fn a_hash_that_others_can_read_lets_nobody_in() {
     assert_eq!(desk.ask(login(PASSWORD)).await.status, 200);
     desk.close().await;
 }
+
+/// An admin's cookie.
+pub(crate) async fn logged_in(desk: &Desk) -> String {
+    let answer = desk.ask(login(PASSWORD)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.header("set-cookie").split(';').next().unwrap().to_owned()
+}
+
+/// Kinds and reasons of the audit trail, oldest first, as Python reads them.
+pub(crate) async fn trail(desk: &Desk) -> Vec<(String, Option<String>)> {
+    let script = "import json, sqlite3, sys
+rows = sqlite3.connect(sys.argv[1]).execute('SELECT kind, reason FROM audit_trail WHERE kind != ? ORDER BY id', ('enforcement',))
+print(json.dumps(rows.fetchall()))";
+    let mut python = tokio::process::Command::new("python3");
+    let answer = python.args(["-c", script]).arg(desk.ground.database()).output().await.unwrap();
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    serde_json::from_slice(&answer.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_an_admin_stops_the_daemon_and_it_is_on_record() {
+    let desk = desk_with_password(REALIZED).await;
+    let stop = |reason: &str| Ask::post("/api/v1/admin/stop", &json!({ "reason": reason }));
+    for ask in [stop("x"), Ask::post("/api/v1/admin/alerts/test", &Value::Null)] {
+        desk.ask(ask.clone()).await.assert_problem(401, "not-admin");
+        desk.ask(ask.header("Cookie", "riskd_admin=0123")).await.assert_problem(401, "not-admin");
+    }
+    desk.ask(login("wrong horse battery")).await.assert_problem(401, "wrong-password");
+    let cookie = logged_in(&desk).await;
+    for reason in ["", "  ", &"x".repeat(501), "a\u{1b}[31mb"] {
+        let answer = desk.ask(stop(reason).header("Cookie", &cookie)).await;
+        answer.assert_problem(422, "unprocessable-entity");
+    }
+    let tried = desk.ask(Ask::post("/api/v1/admin/alerts/test", &Value::Null).header("Cookie", &cookie)).await;
+    assert_eq!((tried.status, tried.json()), (200, json!({ "channels": [] })));
+    let answer = desk.ask(stop("moving house").header("Cookie", &cookie)).await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let kinds = trail(&desk).await;
+    let expected = [("log_in_refused", None), ("log_in", None), ("admin", None), ("stop", Some("moving house"))];
+    let expected = expected.map(|(kind, reason)| (kind.to_owned(), reason.map(str::to_owned)));
+    assert!(kinds.ends_with(&expected), "{kinds:?}");
+    let Desk { ground, daemon, server, .. } = desk;
+    assert!(!daemon.ended().await.unwrap().left_unwritten);
+    server.stop().await;
+    drop(ground);
+}

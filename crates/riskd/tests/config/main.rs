@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod alerts;
+mod api;
 mod database;
 mod gateway;
 mod rules;
