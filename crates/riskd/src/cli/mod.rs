@@ -40,6 +40,8 @@ commands! {
     sim => Sim,
     status => Status,
     log => Log,
+    unlock => Unlock,
+    reload => Reload,
     stop => Stop,
     admin => Admin,
     alerts => Alerts,

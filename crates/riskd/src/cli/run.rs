@@ -63,6 +63,10 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         database: setup.database.clone(),
         admin,
         stop: stop.clone(),
+        read_config: Arc::new({
+            let folder = context.config.clone();
+            move || Setup::load(&folder, &ConfigSurroundings::of_this_process())
+        }),
     };
     let server = for_the_dashboard.block_on(api::start_if_possible(&setup.api, around));
     if args.require_api && server.is_none() {

@@ -6,6 +6,7 @@ mod accounts;
 mod alerts;
 mod api;
 mod checks;
+mod commitment;
 mod database;
 mod document;
 mod error;
@@ -19,6 +20,7 @@ mod secret;
 pub use accounts::{AccountConfig, load_accounts};
 pub use alerts::load_alerts;
 pub use api::{ApiConfig, TlsFiles};
+pub use commitment::restore_account;
 pub use database::{
     BackupConfig, DatabaseConfig, EnforcementConfig, IndexesConfig, MigrationConfig, RetentionConfig, SCHEMA_VERSION,
     SchemaConfig,

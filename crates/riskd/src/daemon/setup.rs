@@ -74,6 +74,21 @@ impl Setup {
         of_accounts.chain(self.rules.set.rules()).any(|rule| Some(rule.id()) == max_drawdown)
     }
 
+    /// The engine's config for accounts that are watched already: those of the files, or, where these name none, the same
+    /// as before under the rules of the files.
+    pub fn config_for(&self, watched: impl Iterator<Item = (AccountId, String)>) -> engine::Config {
+        if !self.accounts.is_empty() {
+            return self.engine_config(&self.accounts);
+        }
+        let accounts: Vec<_> = watched
+            .map(|(id, name)| AccountSetup {
+                account: AccountConfig::of_the_login(id, name),
+                rules: Arc::clone(&self.rules),
+            })
+            .collect();
+        self.engine_config(&accounts)
+    }
+
     /// The engine's config for these accounts.
     pub fn engine_config(&self, accounts: &[AccountSetup]) -> engine::Config {
         let thresholds = self.database.enforcement;

@@ -95,6 +95,7 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
         database: setup.database.clone(),
         admin,
         stop: stop.clone(),
+        read_config: Arc::new(move || Setup::load(&folder, &ConfigSurroundings::of_this_process())),
     };
     let server = serve_dashboard(&setup.api, plan.listen, around).await;
     if let Some(server) = &server {

@@ -99,7 +99,7 @@ pub(crate) async fn logged_in(desk: &Desk) -> String {
 /// Kinds and reasons of the audit trail, oldest first, as Python reads them.
 pub(crate) async fn trail(desk: &Desk) -> Vec<(String, Option<String>)> {
     let script = "import json, sqlite3, sys
-rows = sqlite3.connect(sys.argv[1]).execute('SELECT kind, reason FROM audit_trail WHERE kind != ? ORDER BY id', ('enforcement',))
+rows = sqlite3.connect(sys.argv[1]).execute('SELECT kind, json_extract(content, ?) FROM audit_trail WHERE kind != ? ORDER BY id', ('$.reason', 'enforcement'))
 print(json.dumps(rows.fetchall()))";
     let mut python = tokio::process::Command::new("python3");
     let answer = python.args(["-c", script]).arg(desk.ground.database()).output().await.unwrap();

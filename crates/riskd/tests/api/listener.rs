@@ -30,6 +30,7 @@ fn around(ground: &Ground) -> Surroundings {
         database: ground.setup().database,
         admin: administration().0,
         stop: Stop::new(),
+        read_config: ground.config_reader(),
     }
 }
 
