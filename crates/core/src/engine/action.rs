@@ -256,6 +256,22 @@ pub enum Notice {
         /// Its realized P&L, in dollars.
         realized_pnl: Money,
     },
+    /// A rule could not fire as things are, or could again.
+    ArmingChanged {
+        /// The account.
+        account_id: AccountId,
+        /// The rule.
+        rule_id: RuleId,
+        /// Why it could not; absent when it could again.
+        reason: Option<String>,
+    },
+    /// The machine's clock is not the broker's, or is again. The broker's time is kept.
+    MachineClockWrong {
+        /// By how much, in milliseconds; positive when the machine's is ahead.
+        by_ms: i64,
+        /// How bad that is; absent when it is right again.
+        severity: Option<Severity>,
+    },
     /// A hub's connection came up or went down.
     Link {
         /// Which hub.

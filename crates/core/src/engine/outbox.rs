@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::action::{RequestId, Severity};
-use crate::model::{ContractId, EnforcementLog, Order, OrderId, OrderType, RuleId, SymbolRoot, milliseconds_between};
+use crate::model::{ContractId, EnforcementLog, Order, OrderId, RuleId, SymbolRoot};
 use crate::rules::Goal;
 use crate::state::Book;
 
@@ -87,7 +87,7 @@ impl Outbox {
     /// is not asked again: half-way sizes would lead it to other targets.
     pub(super) fn is_dealing_with(&self, rule_id: RuleId, goal: &Goal) -> bool {
         self.enforcements.iter().any(|pending| {
-            pending.log.rule_id == rule_id && (pending.goal == *goal || includes(rule_id, pending, goal))
+            pending.log.rule_id == rule_id && (pending.goal.covers(goal) || includes(rule_id, pending, goal))
         })
     }
 
@@ -168,15 +168,10 @@ fn sizes(goal: &Goal) -> Vec<(ContractId, i64)> {
     }
 }
 
-/// How long a market order counts as on its way after the broker took it; one that is older hangs.
-const MARKET_ORDER_HANGS_AFTER_MS: i64 = 5_000;
-
 /// Whether this is a market order that should fill at any moment.
 ///
 /// A close is such an order: to cancel it would undo the close, to close again beside it would turn the position round.
 /// Ours cannot be told from the trader's; both are left to fill.
 pub(super) fn is_market_order_on_its_way(order: &Order, at: Timestamp) -> bool {
-    // The broker's clock may be ahead of ours: only the distance counts.
-    order.order_type == OrderType::Market
-        && milliseconds_between(order.created_at, at).saturating_abs() < MARKET_ORDER_HANGS_AFTER_MS
+    order.is_about_to_fill(at)
 }

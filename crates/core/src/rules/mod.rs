@@ -3,6 +3,7 @@
 //! A rule is a pure function of its config, the account's state, what just happened and the time. It returns a verdict
 //! and does nothing. A new rule is a new file here and one line in [`rules!`](self).
 
+mod closed_hours;
 mod cooldown;
 mod gauge;
 mod limit;
@@ -192,15 +193,15 @@ rules! {
         trade_frequency_limit,
         cooldown_after_loss,
         no_stop_loss_grace,
+        session_block_outside,
         auth_loss_guard,
         symbol_blocks,
         daily_realized_profit,
         max_drawdown,
+        news_window,
     }
     in_a_later_version {
-        session_block_outside = 9,
         trade_management = 12,
-        news_window = 15,
     }
 }
 

@@ -177,6 +177,20 @@ impl Goal {
         }
     }
 
+    /// Whether reaching this goal reaches the other, too.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Flat { cancel_orders: true }, Self::ContractsFlat { .. } | Self::OrdersGone { .. }) => true,
+            (Self::ContractsFlat { contract_ids }, Self::ContractsFlat { contract_ids: others }) => {
+                others.iter().all(|other| contract_ids.contains(other))
+            }
+            (Self::OrdersGone { order_ids }, Self::OrdersGone { order_ids: others }) => {
+                others.iter().all(|other| order_ids.contains(other))
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// Whether the book shows it.
     pub fn is_met_by(&self, book: &Book) -> bool {
         !book.orders().any(|order| self.cancels(order))

@@ -242,6 +242,26 @@ impl Board {
                 self.refusals.add(invalid.noun.to_string(), invalid.rule, now);
                 self.weigh_refusals(now);
             }
+            Notice::ArmingChanged { account_id, rule_id, reason } => {
+                let why = reason.as_deref().unwrap_or_default();
+                let text = format!("account {account_id}: {rule_id} is NOT ARMED: {why}");
+                let finding = Finding::new(AlarmCode::RulesNotArmed, Severity::Critical, text);
+                let finding = finding.of(format_args!("{account_id} {rule_id}")).at(*account_id);
+                self.set(reason.is_some(), finding, now, self.thresholds.link_down_after);
+            }
+            Notice::MachineClockWrong { by_ms, severity } => {
+                let severity = match severity {
+                    None => None,
+                    Some(Delay::Warning) => Some(Severity::Warning),
+                    Some(Delay::Critical | Delay::Failure) => Some(Severity::Critical),
+                };
+                let direction = if *by_ms > 0 { "ahead" } else { "behind" };
+                let seconds = by_ms.unsigned_abs() / 1_000;
+                let text = format!("this machine's clock is {seconds} s {direction}; the broker's time is kept");
+                let bad = severity.unwrap_or(Severity::Warning);
+                let finding = Finding::new(AlarmCode::MachineClockWrong, bad, text);
+                self.set(severity.is_some(), finding, now, SignedDuration::ZERO);
+            }
             Notice::Breach { .. }
             | Notice::LockoutCleared(_)
             | Notice::RequestFailed { .. }

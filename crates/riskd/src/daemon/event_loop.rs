@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::admin::{
     AdminDone, AdminRefusal, AdminRequest, AdminRequests, AdminWish, Waiting, answer_when_durable, in_words, record,
 };
+use super::clock_watch::ClockWatch;
 use super::executor::Executor;
 use super::journal::{Journal, Outcome};
 use super::notices::Counts;
@@ -58,6 +59,8 @@ pub(super) struct EventLoop {
     pub(super) alerts: Alerts,
     /// Fed as long as the loop turns.
     pub(super) watchdog: Watchdog,
+    /// Looks after the machine's clock, where the time is the broker's.
+    pub(super) clock_watch: Option<ClockWatch>,
 }
 
 /// How far a stop has gone: 0 runs, 1 stops in order, 2 stops at once.
@@ -96,7 +99,15 @@ impl EventLoop {
             request = self.admin.next() => self.take_request(request),
             _ = stop.changed() => {}
         }
+        self.look_at_the_clock();
         self.publish();
+    }
+
+    fn look_at_the_clock(&mut self) {
+        if let Some(notice) = self.clock_watch.as_mut().and_then(|watch| watch.look(Instant::now())) {
+            self.actions.push(Action::Notice(notice));
+            self.dispatch(self.clock.now());
+        }
     }
 
     /// Shows people what there is: a slice of it, after what waited was taken in.

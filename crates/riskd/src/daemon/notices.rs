@@ -130,6 +130,19 @@ fn log(notice: &Notice) {
         Notice::DailyReset { account_id, day, realized_pnl } => {
             info!(%account_id, %day, "trading day ended with a realized P&L of {realized_pnl:#}");
         }
+        Notice::ArmingChanged { account_id, rule_id, reason: Some(reason) } => {
+            error!(%account_id, %rule_id, "NOT ARMED: {reason}");
+        }
+        Notice::ArmingChanged { account_id, rule_id, reason: None } => info!(%account_id, %rule_id, "armed again"),
+        Notice::MachineClockWrong { by_ms, severity: None } => {
+            info!(by_ms, "this machine's clock agrees with the broker's again");
+        }
+        Notice::MachineClockWrong { by_ms, severity: Some(Severity::Warning) } => {
+            warn!(by_ms, "this machine's clock is wrong; the broker's time is kept");
+        }
+        Notice::MachineClockWrong { by_ms, severity: Some(Severity::Critical | Severity::Failure) } => {
+            error!(by_ms, "this machine's clock is very wrong; the broker's time is kept, no lockout ends early");
+        }
         Notice::Link { hub, up: true } => info!("{hub} is up"),
         Notice::Link { hub, up: false } => warn!("{hub} is down"),
     }

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod api;
+mod calendars;
 mod database;
 mod gateway;
 mod rules;

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod broker_trouble;
+mod clock;
 mod disk;
 mod kills;
 mod links;
