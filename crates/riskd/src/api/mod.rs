@@ -50,8 +50,8 @@ use tower_http::compression::CompressionLayer;
 use tracing::{info, warn};
 
 pub use openapi::document;
-pub use shared::ReadConfig;
 pub use password::{LONGEST_PASSWORD, PasswordError, SHORTEST_PASSWORD, set_password};
+pub use shared::ReadConfig;
 
 use crate::config::{ApiConfig, DatabaseConfig};
 use crate::daemon::admin::AdminDesk;

@@ -11,6 +11,9 @@ use serde::Deserialize;
 
 use super::checks;
 use super::document::{Entry, Node, Value};
+use super::error::ConfigError;
+use super::folder::ConfigFolder;
+use super::rules::read_calendars;
 
 /// The sections that stand for `global:` and for the account's reset in the table of commitments.
 const GLOBAL: &str = "global";
@@ -49,15 +52,16 @@ fn json_of(node: &Node) -> serde_json::Value {
         Value::Text(value) => value.as_str().into(),
         Value::List(items) => items.iter().map(json_of).collect(),
         Value::Map(entries) => {
-            let sorted: BTreeMap<_, _> = entries.iter().map(|entry| (entry.key.clone(), json_of(&entry.node))).collect();
+            let sorted: BTreeMap<_, _> =
+                entries.iter().map(|entry| (entry.key.clone(), json_of(&entry.node))).collect();
             serde_json::Value::Object(sorted.into_iter().collect())
         }
     }
 }
 
 /// The config of an account from sections as [`sections_of`] and the engine write them; absent when any of them cannot be
-/// read any more. Where no section speaks of the trading day, the day turns at 17:00 in New York.
-pub fn restore_account(sections: &BTreeMap<String, String>) -> Option<AccountConfig> {
+/// read any more. Calendars that rules name are read anew from the folder. Where no section speaks of the trading day, the day turns at 17:00 in New York.
+pub fn restore_account(folder: &ConfigFolder, sections: &BTreeMap<String, String>) -> Option<AccountConfig> {
     let global: Global = match sections.get(GLOBAL) {
         Some(text) => serde_json::from_str(text).ok()?,
         None => Global::default(),
@@ -69,12 +73,17 @@ pub fn restore_account(sections: &BTreeMap<String, String>) -> Option<AccountCon
         }
         None => (jiff::civil::time(17, 0, 0, 0), checks::find_time_zone("America/New_York").ok()?),
     };
-    let of_rules: BTreeMap<String, String> =
-        sections.iter().filter(|(key, _)| ![GLOBAL, TRADING_DAY].contains(&key.as_str())).map(|(key, text)| (key.clone(), text.clone())).collect();
+    let of_rules: BTreeMap<String, String> = sections
+        .iter()
+        .filter(|(key, _)| ![GLOBAL, TRADING_DAY].contains(&key.as_str()))
+        .map(|(key, text)| (key.clone(), text.clone()))
+        .collect();
     let values = of_rules.iter().map(|(key, text)| Some((key.clone(), serde_json::from_str(text).ok()?)));
     let values: serde_json::Map<String, serde_json::Value> = values.collect::<Option<_>>()?;
     let mut rules: RulesConfig = serde_json::from_value(values.into()).ok()?;
     rules.sections = of_rules;
+    let unreadable = |_: &str, _: &str, problem: String| ConfigError::with_file(folder.path(), problem);
+    read_calendars(folder, &mut rules, unreadable).ok()?;
     let set = rules.build().ok()?.with_strict_mode(global.strict_mode).with_commitment(global.commitment);
     Some(AccountConfig { day_clock: TradingDayClock::new(time, zone), rules: Arc::new(set) })
 }
@@ -84,7 +93,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::config::{ConfigFolder, load_rules};
+    use crate::config::load_rules;
 
     #[test]
     fn what_a_file_says_comes_back_the_same() {
@@ -97,13 +106,16 @@ mod tests {
         assert_eq!(sections["max_contracts"], r#"{"count_type":"gross","limit":7}"#);
         sections.insert(GLOBAL.to_owned(), r#"{"strict_mode":true,"commitment":true}"#.to_owned());
         sections.insert(TRADING_DAY.to_owned(), r#"{"reset_time":"16:10","timezone":"America/Chicago"}"#.to_owned());
-        let restored = restore_account(&sections).unwrap();
+        let folder = ConfigFolder::at(folder.path()).unwrap();
+        let restored = restore_account(&folder, &sections).unwrap();
         assert_eq!(format!("{:?}", restored.rules), format!("{loaded:?}"));
         assert_eq!(restored.day_clock.timezone_name(), "America/Chicago");
-        for (section, wrong) in [("max_contracts", "{"), (GLOBAL, "{}"), (TRADING_DAY, "{\"reset_time\":\"x\"}"), ("no_rule", "{}")] {
+        for (section, wrong) in
+            [("max_contracts", "{"), (GLOBAL, "{}"), (TRADING_DAY, "{\"reset_time\":\"x\"}"), ("no_rule", "{}")]
+        {
             let mut spoiled = sections.clone();
             spoiled.insert(section.to_owned(), wrong.to_owned());
-            assert!(restore_account(&spoiled).is_none(), "{section}");
+            assert!(restore_account(&folder, &spoiled).is_none(), "{section}");
         }
     }
 }

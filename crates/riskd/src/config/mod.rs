@@ -21,8 +21,8 @@ mod secret;
 pub use accounts::{AccountConfig, load_accounts};
 pub use alerts::load_alerts;
 pub use api::{ApiConfig, TlsFiles};
-pub use commitment::restore_account;
 pub use calendars::{load_holidays, load_news};
+pub use commitment::restore_account;
 pub use database::{
     BackupConfig, DatabaseConfig, EnforcementConfig, IndexesConfig, MigrationConfig, RetentionConfig, SCHEMA_VERSION,
     SchemaConfig,

@@ -122,7 +122,7 @@ pub fn load_rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<Op
 }
 
 /// Reads the calendars that enabled rules name.
-fn read_calendars(
+pub(super) fn read_calendars(
     folder: &ConfigFolder,
     rules: &mut RulesConfig,
     refuse: impl Fn(&str, &str, String) -> ConfigError,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use riskd_core::engine::{Action, Config, EngineState, Event, Input, step};
-use riskd_gateway::client::EventReceiver;
 use riskd_core::model::AdminActKind;
+use riskd_gateway::client::EventReceiver;
 use riskd_store::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};

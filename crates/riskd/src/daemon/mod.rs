@@ -243,7 +243,7 @@ fn assemble(
     let held = engine::hold_commitments(
         &mut config,
         &remembered.memory.commitments,
-        &restore_account,
+        &|sections| restore_account(&setup.folder, sections),
         now,
         &mut actions,
     );

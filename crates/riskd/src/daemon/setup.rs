@@ -28,6 +28,8 @@ pub struct Setup {
     pub rules: Arc<ArmedRules>,
     /// The dashboard and its API.
     pub api: ApiConfig,
+    /// Where the files are.
+    pub folder: ConfigFolder,
     /// Who is told when something is wrong.
     pub alerts: AlertsConfig,
 }
@@ -63,6 +65,7 @@ impl Setup {
             accounts: accounts.collect::<Result<_, ConfigError>>()?,
             rules,
             api: ApiConfig::load(folder)?,
+            folder: folder.clone(),
             alerts: load_alerts(folder, surroundings)?,
         })
     }
