@@ -11,6 +11,7 @@ use super::drawdown::MarkOnDisk;
 use super::look_budget::LookBudget;
 use super::memory::RecordedTrade;
 use super::outbox::Outbox;
+use super::unlock::PendingUnlock;
 use crate::model::{AccountId, ContractId, EnforcementId, Money, Trade, time_after_ms};
 use crate::rules::Trigger;
 use crate::state::{AccountState, AccountView, Markets};
@@ -31,6 +32,10 @@ pub(super) struct Desk {
     pub(super) recorded_trades: BTreeMap<RecordedTrade, u32>,
     /// Realized P&L of earlier days, for trades that come late.
     pub(super) earlier_days: BTreeMap<Date, Money>,
+    /// Whether the config that waited for the last reset is in force, though it was not put in its place yet.
+    pub(super) takes_what_waited: bool,
+    /// Unlocks by an admin whose durability is not answered yet.
+    pub(super) unlocks: Vec<PendingUnlock>,
     /// Whether no earlier run of the program knew this account.
     pub(super) is_first_run: bool,
     /// Trades dated beyond the end of the day, held until it turns.
@@ -146,7 +151,8 @@ impl Desk {
     }
 
     pub(super) fn account_config<'a>(&self, config: &'a Config) -> Option<&'a AccountConfig> {
-        config.accounts.get(&self.id())
+        let waited = self.takes_what_waited.then(|| config.waiting.get(&self.id())).flatten();
+        waited.map(|waiting| &waiting.account).or_else(|| config.accounts.get(&self.id()))
     }
 
     /// What rules should look at in one contract: the position and the orders.

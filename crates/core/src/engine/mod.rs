@@ -15,6 +15,7 @@
 //! goal. That a request was accepted proves nothing.
 
 mod action;
+mod commitment;
 mod config;
 mod desk;
 mod drawdown;
@@ -37,8 +38,9 @@ mod trades;
 mod unlock;
 
 pub use crate::rules::Goal;
-pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};
-pub use config::{AccountConfig, Config, EnforcementTiming};
+pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, UnlockOutcome, Write};
+pub use commitment::{Change, Effect, Restore, hold_commitments};
+pub use config::{AccountConfig, Config, EnforcementTiming, Waiting};
 pub use enforce::WHILE_LOCKED_BY;
 pub use input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
 pub use memory::{AccountMemory, Memory, RecordedTrade};

@@ -14,7 +14,7 @@ use super::step::EngineState;
 use crate::model::{AccountId, DrawdownMark, EnforcementLog, Order, Position, RuleId, time_after_ms};
 use crate::rules::Goal;
 use crate::state::{
-    AccountState, Book, Drawdown, Locks, Markets, Session, Standing, Tracking, TradeMemory, UnseenFills,
+    AccountState, Book, Drawdown, Locks, Markets, Session, Standing, Tracking, TradeMemory, Unlocked, UnseenFills,
 };
 
 /// Makes the engine's state at `at` from what is remembered. Every configured account gets a desk and is looked at.
@@ -46,7 +46,7 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
     };
     for account_id in config.accounts.keys() {
         let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
-        let desk = desk(
+        let mut desk = desk(
             config,
             *account_id,
             remembered.remove(account_id),
@@ -55,6 +55,13 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
             &engine.markets,
             at,
         );
+        // While the lockout stands that was to end, the unlock never became durable.
+        let stood =
+            |unlocked: &&Unlocked| !desk.state.locks.lockout().is_some_and(|lockout| lockout.locked_at <= unlocked.at);
+        if let Some(unlocked) = memory.unlocks.get(account_id).filter(stood) {
+            let began = desk.state.session.starts_at();
+            desk.state.locks.remember_pardon(unlocked.clone(), began);
+        }
         engine.desks.insert(*account_id, desk);
     }
     engine.for_each_desk(config, at, actions, |desk, context| {
@@ -133,6 +140,8 @@ fn desk(
         heard_from_the_broker: false,
         recorded_trades,
         earlier_days,
+        takes_what_waited: false,
+        unlocks: Vec::new(),
         is_first_run: last_schedule.is_none(),
         later_trades: Vec::new(),
         last_schedule,

@@ -80,6 +80,9 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
                 desk.observe_lockout_cleared(context, false);
             });
         }
+        Event::Unlock { account_id, actor, reason } => {
+            engine.with_desk(config, at, actions, account_id, |desk, context| desk.unlock(context, actor, reason));
+        }
         Event::TimePassed => {}
     }
 }
@@ -214,6 +217,7 @@ impl EngineState {
                     if !up {
                         desk.set_certain(context, false);
                     }
+                    desk.outbox.lost_sight();
                     // An answer that is on its way may be older than this gap: one more look follows it.
                     desk.reconciliation.look_by(context.at);
                 });

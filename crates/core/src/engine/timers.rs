@@ -82,6 +82,10 @@ impl Desk {
 
     /// Closes the trading day: snapshot of unrealized P&L first, then the counters.
     fn turn_day(&mut self, context: &mut Context<'_>) {
+        for write in self.take_what_waited(context.config, context.at) {
+            context.store(write);
+        }
+        self.state.locks.day_turned();
         let Some(account) = self.account_config(context.config) else {
             return;
         };

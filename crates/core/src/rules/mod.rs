@@ -10,6 +10,7 @@ mod limit;
 mod verdict;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -110,6 +111,8 @@ pub struct RuleSet {
     rules: Vec<Arc<dyn Rule>>,
     unavailable: Vec<(RuleId, &'static str)>,
     strict_mode: bool,
+    not_committed: bool,
+    sections: BTreeMap<String, String>,
 }
 
 impl RuleSet {
@@ -126,6 +129,42 @@ impl RuleSet {
     /// The same rules; with `strict_mode`, any breach closes all and locks without end.
     pub fn with_strict_mode(self, strict_mode: bool) -> Self {
         Self { strict_mode, ..self }
+    }
+
+    /// The same rules; without `commitment`, a looser config takes effect at once.
+    pub fn with_commitment(self, commitment: bool) -> Self {
+        Self { not_committed: !commitment, ..self }
+    }
+
+    /// Whether a looser config waits for the account's next reset.
+    pub fn commitment(&self) -> bool {
+        !self.not_committed
+    }
+
+    /// The enabled rule of that key.
+    pub fn rule(&self, key: &str) -> Option<&dyn Rule> {
+        self.rules().find(|rule| rule.key() == key)
+    }
+
+    /// The text of every enabled rule's section, where whoever read the file handed it in.
+    pub fn sections(&self) -> &BTreeMap<String, String> {
+        &self.sections
+    }
+
+    /// The text of a rule's section.
+    pub(crate) fn section(&self, key: &str) -> Option<&str> {
+        self.sections.get(key).map(String::as_str)
+    }
+
+    /// A set without rules that knows the same ones to be missing.
+    pub(crate) fn like(other: &Self) -> Self {
+        Self { unavailable: other.unavailable.clone(), ..Self::default() }
+    }
+
+    /// Takes a rule over from another set, after those it has.
+    pub(crate) fn take(&mut self, other: &Self, key: &str) {
+        self.rules.extend(other.rules.iter().find(|rule| rule.key() == key).cloned());
+        self.sections.extend(other.sections.get_key_value(key).map(|(key, text)| (key.clone(), text.clone())));
     }
 
     /// Whether any breach closes all and locks without end.
@@ -156,6 +195,9 @@ macro_rules! rules {
                 #[serde(default)]
                 $later: Option<OnlyEnabled>,
             )*
+            /// The text of each section, as JSON: what an account commits itself to. Handed in by whoever reads the file.
+            #[serde(skip)]
+            pub sections: BTreeMap<String, String>,
         }
 
         impl RulesConfig {
@@ -168,6 +210,8 @@ macro_rules! rules {
                 $(
                     if let Some(config) = self.$module.as_ref().filter(|config| config.enabled) {
                         set.rules.push(Arc::new(config.build()?));
+                        let section = self.sections.get_key_value(stringify!($module));
+                        set.sections.extend(section.map(|(key, text)| (key.clone(), text.clone())));
                     }
                 )*
                 $(

@@ -14,8 +14,8 @@ mod trades;
 
 pub use book::{Book, Heard};
 pub use funds::Funds;
-pub(crate) use locks::Set;
-pub use locks::{Holds, Locks, Pardon};
+pub(crate) use locks::{Cleared, Set};
+pub use locks::{Holds, Locks, Pardon, Unlocked};
 pub use markets::{Market, Markets};
 pub(crate) use session::DayOfTrade;
 pub use session::Session;

@@ -5,6 +5,7 @@ mod build;
 mod harness;
 mod probe;
 
+mod commitment;
 mod config_forms;
 mod properties;
 mod rules_account;
@@ -23,3 +24,4 @@ mod scenarios_enforcement;
 mod scenarios_faults;
 mod scenarios_lock;
 mod scenarios_restart;
+mod scenarios_unlock;

@@ -264,6 +264,7 @@ impl Board {
             }
             Notice::Breach { .. }
             | Notice::LockoutCleared(_)
+            | Notice::Unlock { .. }
             | Notice::RequestFailed { .. }
             | Notice::Difference { .. }
             | Notice::PositionNotPriced { .. }

@@ -172,6 +172,7 @@ impl Ground {
     }
 
     /// Reads the files as a reload does.
+    #[allow(dead_code)]
     pub(crate) fn config_reader(&self) -> Arc<riskd::api::ReadConfig> {
         let (folder, key) = (self.path("config"), self.simulator.api_key.clone());
         Arc::new(move || {

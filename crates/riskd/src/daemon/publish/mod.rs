@@ -214,6 +214,7 @@ impl Publisher {
             | Event::Answer { .. }
             | Event::LockoutCleared { .. }
             | Event::LockoutNotCleared { .. }
+            | Event::Unlock { .. }
             | Event::TimePassed => None,
         }
     }
