@@ -40,6 +40,7 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
         market_hub_up: false,
         wakes: std::collections::BTreeSet::new(),
         sweep_at: at,
+        arming_looked_at: AccountId(i64::MIN),
         latest: at,
         breaches: Vec::new(),
         asked: Vec::new(),
@@ -148,6 +149,7 @@ fn desk(
         mark_on_disk: MarkOnDisk::remembered(drawdown, is_locked_for_drawdown),
         wake_at: None,
         rules_wake_at: None,
+        not_armed: BTreeMap::new(),
     }
 }
 

@@ -24,6 +24,8 @@ pub struct EngineState {
     pub(super) market_hub_up: bool,
     pub(super) wakes: BTreeSet<(Timestamp, AccountId)>,
     pub(super) sweep_at: Timestamp,
+    /// The account whose arming was looked at last.
+    pub(super) arming_looked_at: AccountId,
     pub(super) latest: Timestamp,
     /// Scratch of `prices`, kept so that a quote allocates nothing.
     pub(super) breaches: Vec<AccountId>,

@@ -5,6 +5,7 @@ mod build;
 mod harness;
 mod probe;
 
+mod arming;
 mod commitment;
 mod config_forms;
 mod properties;

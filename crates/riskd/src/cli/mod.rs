@@ -39,13 +39,21 @@ commands! {
     run => Run,
     sim => Sim,
     status => Status,
+    top => Top,
     log => Log,
     unlock => Unlock,
     reload => Reload,
+    rules => Rules,
+    accounts => Accounts,
     stop => Stop,
     admin => Admin,
     alerts => Alerts,
+    config => Config,
     db => Db,
+    service => Service,
+    support_bundle => SupportBundle,
+    completions => Completions,
+    man => Man,
 }
 
 pub(crate) mod failures;

@@ -29,7 +29,7 @@ pub use database::{
 };
 pub use error::ConfigError;
 pub use folder::ConfigFolder;
-pub use gateway::{ApiKeySource, GatewayConfig};
+pub use gateway::{ApiKeySource, GatewayConfig, known_firms};
 pub use logging::{LogFilesConfig, LoggingConfig};
 pub use rules::{ArmedRules, LoggingLevel, RiskConfig, load_risk_config, load_rules};
-pub use secret::{API_KEY_CREDENTIAL, API_KEY_VARIABLE, Surroundings};
+pub use secret::{API_KEY_CREDENTIAL, API_KEY_VARIABLE, Surroundings, read_token_file};

@@ -12,6 +12,7 @@ mod histogram;
 mod journal;
 mod maintenance;
 mod notices;
+mod proof;
 pub mod publish;
 mod setup;
 mod summary;
@@ -34,6 +35,7 @@ use tracing::{error, info, warn};
 pub use clock::{ProgramClock, steady_clock};
 pub use histogram::Histogram;
 pub use notices::Counts;
+pub use proof::prove_arming;
 pub use setup::{AccountSetup, Setup};
 pub use summary::Summary;
 

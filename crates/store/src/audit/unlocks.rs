@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use riskd_core::model::AccountId;
-use riskd_core::model::{AdminActKind, Noun};
+use riskd_core::model::{AccountId, AdminActKind, Noun};
 use riskd_core::state::Unlocked;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -28,7 +27,8 @@ pub(crate) fn last_unlocks(
             .optional()?;
         let unlocked = found.and_then(|(at, content)| {
             let content: serde_json::Value = serde_json::from_str(&content).ok()?;
-            Some(Unlocked::read(from_text(&at, Noun::EnforcementLog, "timestamp").ok()?, content["detail"].as_str()?))
+            let at = from_text(&at, Noun::Lockout, "timestamp").ok()?;
+            Some(Unlocked::read(at, content["detail"].as_str()?))
         });
         unlocks.extend(unlocked.map(|unlocked| (*account_id, unlocked)));
     }
