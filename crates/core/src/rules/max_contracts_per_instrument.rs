@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Breach, Gauge, Goal, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
+use super::{Breach, Gauge, Goal, Rule, RuleConfigError, Slack, Trigger, Verdict, enabled_by_default};
 use crate::model::{Contract, ContractId, EnforcementAction, Position, RuleId, SymbolRoot, same_product};
 use crate::state::AccountView;
 
@@ -204,6 +204,11 @@ impl Rule for MaxContractsPerInstrument {
                 || self.most_of_an_unknown() > old.most_of_an_unknown()
                 || names.any(|name| self.most_of(name) > old.most_of(name))
         })
+    }
+
+    /// Only a description matters, of which every holder is told.
+    fn slack(&self, _view: &AccountView<'_>, _contract_id: &ContractId) -> Slack {
+        Slack::UNLIMITED
     }
 
     fn sentence(&self) -> String {
