@@ -51,17 +51,6 @@ pub enum UnknownSymbol {
     AllowUnlimited,
 }
 
-impl UnknownSymbol {
-    /// The most contracts of each that may be held.
-    fn limit(self) -> i64 {
-        match self {
-            Self::Block => 0,
-            Self::AllowWithLimit(limit) => limit,
-            Self::AllowUnlimited => i64::MAX,
-        }
-    }
-}
-
 /// `block`, `allow_unlimited`, or `allow_with_limit:3`; also as a map, as YAML reads it with a space: `allow_with_limit: 3`.
 impl<'de> serde::Deserialize<'de> for UnknownSymbol {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -237,19 +226,6 @@ impl Rule for MaxContractsPerInstrument {
             [] => format!("{others}; of what is too much, {response}."),
             _ => format!("Above {} contracts, {response}. {others}.", limits.join(", ")),
         }
-    }
-
-    fn loosens(&self, in_force: &dyn Rule) -> bool {
-        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
-            let most = |rule: &Self, root: &str| {
-                let own = rule.limits.iter().find(|(named, _)| SymbolRoot(named).is_same_as(SymbolRoot(root)));
-                own.map_or_else(|| rule.unknown_symbol_action.limit(), |(_, limit)| *limit)
-            };
-            let mut named = self.limits.iter().chain(&old.limits);
-            named.any(|(root, _)| most(self, root) > most(old, root))
-                || self.unknown_symbol_action.limit() > old.unknown_symbol_action.limit()
-                || (self.enforcement == Enforcement::ReduceToLimit && old.enforcement == Enforcement::CloseAll)
-        })
     }
 
     fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {

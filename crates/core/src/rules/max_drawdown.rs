@@ -186,18 +186,6 @@ impl Rule for MaxDrawdown {
         )
     }
 
-    fn loosens(&self, in_force: &dyn Rule) -> bool {
-        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
-            // Which mark is the higher one depends on what happens: another mode is no stricter one. The starting balance
-            // counts only until a mark is kept.
-            self.limit > old.limit
-                || self.mode != old.mode
-                || (self.stops_at_start && !old.stops_at_start)
-                || self.lockout_until.is_shorter_than(old.lockout_until)
-                || self.starting_balance < old.starting_balance
-        })
-    }
-
     fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {
         let (Some((equity, _)), Some(drawdown)) = (equity(view), view.account.drawdown) else {
             return Vec::new();

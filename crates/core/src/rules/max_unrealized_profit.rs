@@ -189,18 +189,6 @@ impl Rule for MaxUnrealizedProfit {
         }
     }
 
-    fn loosens(&self, in_force: &dyn Rule) -> bool {
-        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
-            let aims_further = match (self.aim, old.aim) {
-                (Aim::Profit(target), Aim::Profit(old_target)) => target > old_target,
-                // A position that has been further away has been near, too.
-                (Aim::Breakeven { arm_ticks }, Aim::Breakeven { arm_ticks: old_ticks }) => arm_ticks > old_ticks,
-                (Aim::Profit(_), Aim::Breakeven { .. }) | (Aim::Breakeven { .. }, Aim::Profit(_)) => true,
-            };
-            aims_further || self.scope != old.scope || (old.closes_all && !self.closes_all)
-        })
-    }
-
     fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {
         let Aim::Profit(target) = self.aim else { return Vec::new() };
         match self.scope {

@@ -120,17 +120,6 @@ impl Rule for NoStopLossGrace {
         format!("A position without a protective stop for {} seconds {response}.", self.grace.as_secs())
     }
 
-    fn loosens(&self, in_force: &dyn Rule) -> bool {
-        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
-            let locks_less = match (self.lock, old.lock) {
-                (_, None) => false,
-                (None, Some(_)) => true,
-                (Some(term), Some(old_term)) => term.is_shorter_than(old_term),
-            };
-            self.grace > old.grace || locks_less
-        })
-    }
-
     fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {
         let positions = view.account.book.positions();
         positions

@@ -8,7 +8,6 @@ mod probe;
 mod arming;
 mod commitment;
 mod config_forms;
-mod loosening;
 mod price_index;
 mod properties;
 mod rules_account;
