@@ -42,6 +42,7 @@ commands! {
     top => Top,
     log => Log,
     rules => Rules,
+    replay => Replay,
     accounts => Accounts,
     stop => Stop,
     admin => Admin,
