@@ -41,6 +41,8 @@ commands! {
     status => Status,
     top => Top,
     log => Log,
+    unlock => Unlock,
+    reload => Reload,
     rules => Rules,
     replay => Replay,
     accounts => Accounts,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use riskd_core::engine;
+use riskd_core::engine::{self, Change, Effect};
 use riskd_core::model::{AccountId, ROOTS_BELOW_ZERO};
 use riskd_gateway::client::{CallError, Gateway, event_queue};
 use riskd_store::{
@@ -40,6 +40,7 @@ pub use setup::{AccountSetup, Setup, offline_config};
 pub use summary::Summary;
 
 use crate::alerts::{Alerts, Signal};
+use crate::config::restore_account;
 use crate::failure::{Failure, FailureKind};
 use crate::replay::Recorder;
 use admin::AdminRequests;
@@ -231,7 +232,7 @@ fn assemble(
     (alerts, record): (&Alerts, Option<&std::path::Path>),
 ) -> Result<EventLoop, Failure> {
     publisher.name_accounts(accounts.iter().map(|account| (account.id(), account.account.name.clone())));
-    let config = setup.engine_config(accounts);
+    let mut config = setup.engine_config(accounts);
     let ids: Vec<AccountId> = config.accounts.keys().copied().collect();
     let now = clock.now();
     let reader = Reader::open(database.path(), ReaderOptions { negative_price_roots: negative_price_roots() })
@@ -246,6 +247,14 @@ fn assemble(
     let (events, inbox) = event_queue(QUEUE_CAPACITY);
     let recorder = record.map(|file| recorder(file, now, &remembered.memory)).transpose()?;
     let mut actions = Vec::new();
+    let held = engine::hold_commitments(
+        &mut config,
+        &remembered.memory.commitments,
+        &|sections| restore_account(&setup.folder, sections),
+        now,
+        &mut actions,
+    );
+    tell_of_commitments(&held);
     let engine = engine::start(&config, remembered.memory, now, &mut actions);
     tokio::spawn(
         Maintenance {
@@ -273,6 +282,7 @@ fn assemble(
         retry_writes_at: Timestamp::MIN,
         publisher,
         admin,
+        waiting: admin::Waiting::default(),
         alerts: alerts.clone(),
         watchdog: Watchdog::of_this_process(),
         clock_watch: None,
@@ -287,6 +297,15 @@ fn recorder(file: &std::path::Path, at: Timestamp, memory: &engine::Memory) -> R
             .meaning("Nothing was started: NOTHING IS PROTECTED.")
             .next("name a file that is not there yet, or leave --record out")
     })
+}
+
+/// What the files say and is not in force yet, because an account is committed to something stricter.
+fn tell_of_commitments(changes: &[Change]) {
+    for Change { account_id, section, effect } in changes {
+        if let Effect::AtReset(from) = effect {
+            warn!(%account_id, section, %from, "a looser config waits: what is in force stays until the reset");
+        }
+    }
 }
 
 /// Opens the database, migrating it where needed. After a failed automatic migration the next one waits its time, here:
