@@ -128,17 +128,13 @@ impl EventLoop {
     fn take(&mut self, event: Event) {
         let news = self.publisher.news_of(&event);
         let at = self.clock.now();
-<<<<<<< HEAD
         let input = Input { at, event };
         if let Some(recorder) = &mut self.recorder {
             recorder.take(&input);
         }
         let began = Instant::now();
-        step(&mut self.engine, &self.config, input, &mut self.actions);
-=======
         self.settle_config(at);
-        step(&mut self.engine, &self.config, Input { at, event }, &mut self.actions);
->>>>>>> main
+        step(&mut self.engine, &self.config, input, &mut self.actions);
         let elapsed = began.elapsed();
         self.latencies.record(elapsed);
         self.counts.decisions.record(elapsed);
