@@ -66,13 +66,7 @@ fn print(out: &mut impl Write, plan: &Plan, report: &Report) -> std::io::Result<
     writeln!(
         out,
         "seed {}: {} account-days, {} fills, {} breaches decided, {} enforcements confirmed, {} starts, {} inputs",
-        report.seed,
-        report.account_days,
-        report.fills,
-        report.breaches,
-        report.confirmed,
-        report.starts,
-        report.inputs
+        report.seed, report.account_days, report.fills, report.breaches, report.confirmed, report.starts, report.inputs
     )?;
     let broken: Vec<String> = report.broken.iter().map(|(rule_id, times)| format!("{rule_id} {times}")).collect();
     let faults: Vec<String> = report.faults.iter().map(|(fault, times)| format!("{fault:?} {times}")).collect();

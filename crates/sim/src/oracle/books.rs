@@ -15,6 +15,8 @@ pub(super) struct Worth {
     pub(super) tick_nanos: i64,
     /// What a tick is worth, in millionths of a dollar.
     pub(super) tick_micros: i64,
+    /// The exchange's root: `ES`, where the gateway says `EP`.
+    pub(super) root: String,
     /// Last trade, in billionths of a point; absent before the first.
     pub(super) last_nanos: Option<i64>,
 }
@@ -34,6 +36,8 @@ pub(super) struct Fill {
 pub(super) struct Books {
     lots: BTreeMap<ContractId, VecDeque<(i64, i64)>>,
     pub(super) fills: BTreeMap<TradeId, Fill>,
+    /// Whether the firm lets the account trade no more.
+    pub(super) may_not_trade: bool,
     /// Living orders and their contracts, suspended ones too.
     pub(super) orders: BTreeMap<OrderId, ContractId>,
 }
@@ -68,12 +72,8 @@ impl Books {
         if lots.is_empty() {
             self.lots.remove(&trade.contract_id);
         }
-        let fill = Fill {
-            at: trade.created_at,
-            pnl_micros: realized,
-            fees_micros: trade.fees.micros(),
-            voided: trade.voided,
-        };
+        let fill =
+            Fill { at: trade.created_at, pnl_micros: realized, fees_micros: trade.fees.micros(), voided: trade.voided };
         self.fills.insert(trade.id, fill);
         let told = trade.profit_and_loss.map(|pnl| pnl.micros());
         if told == realized { Ok(()) } else { Err(format!("the exchange says {told:?} of a fill worth {realized:?}")) }
@@ -114,8 +114,8 @@ impl Books {
     /// Realized P&L and fees between two moments, the second left out, in millionths of a dollar.
     pub(super) fn realized_micros(&self, from: Timestamp, to: Timestamp) -> (i64, i64) {
         let within = self.fills.values().rev().take_while(|fill| fill.at >= from);
-        within.filter(|fill| fill.at < to && !fill.voided).fold((0, 0), |(pnl, fees), fill| {
-            (pnl + fill.pnl_micros.unwrap_or(0), fees + fill.fees_micros)
-        })
+        within
+            .filter(|fill| fill.at < to && !fill.voided)
+            .fold((0, 0), |(pnl, fees), fill| (pnl + fill.pnl_micros.unwrap_or(0), fees + fill.fees_micros))
     }
 }

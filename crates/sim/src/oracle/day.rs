@@ -32,8 +32,7 @@ mod tests {
 
     #[test]
     fn a_day_may_have_23_or_25_hours() {
-        let turn =
-            DayTurn { reset: Time::constant(17, 0, 0, 0), zone: TimeZone::get("America/New_York").unwrap() };
+        let turn = DayTurn { reset: Time::constant(17, 0, 0, 0), zone: TimeZone::get("America/New_York").unwrap() };
         for (at, begins, ends) in [
             ("2026-03-07T22:00:00Z", "2026-03-07T22:00:00Z", "2026-03-08T21:00:00Z"),
             ("2026-03-08T20:59:59Z", "2026-03-07T22:00:00Z", "2026-03-08T21:00:00Z"),

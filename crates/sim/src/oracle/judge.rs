@@ -16,6 +16,8 @@ pub const REACT_MS: i64 = 2_000;
 /// Within this time of nothing being in the way, no term is broken any more, and a locked account is flat. News that
 /// a hub lost is found by the glance that comes once a minute; the rest is for closing.
 pub const BOUND_MS: i64 = 100_000;
+/// How much longer than its seconds a pause may last, when its trade was learned of late.
+const LATE_PAUSE_MS: i64 = 60_000;
 /// Violations after which the rest is not worth reading.
 const MOST_VIOLATIONS: usize = 5;
 
@@ -58,6 +60,8 @@ pub struct Oracle {
 #[derive(Debug)]
 struct Judged {
     terms: AccountTerms,
+    /// The present trading day by the program's clock.
+    day: (Timestamp, Timestamp),
     books: Books,
     record: Record,
     /// Since when each term is broken, and since when without doubt.
@@ -89,11 +93,14 @@ impl Oracle {
             let worth = Worth {
                 tick_nanos: contract.tick_size.nanos(),
                 tick_micros: contract.tick_value.micros(),
+                // Without month and year: `ESM8`.
+                root: contract.name.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned(),
                 last_nanos: None,
             };
             (contract.contract_id.clone(), worth)
         });
-        let judged = |terms| Judged {
+        let judged = |terms: AccountTerms| Judged {
+            day: terms.turn.around(now),
             terms,
             books: Books::default(),
             record: Record::default(),
@@ -102,8 +109,7 @@ impl Oracle {
             last_decided: BTreeMap::new(),
             occupied_since: None,
         };
-        let judgement =
-            Judgement { violations: Vec::new(), breaches: 0, confirmed: 0, broken: BTreeMap::new() };
+        let judgement = Judgement { violations: Vec::new(), breaches: 0, confirmed: 0, broken: BTreeMap::new() };
         Self {
             worth: worth.collect(),
             accounts: accounts.into_iter().map(|(id, terms)| (id, judged(terms))).collect(),
@@ -175,7 +181,15 @@ impl Oracle {
                 holders.into_iter().for_each(|account_id| self.look_at(account_id, now, clock));
                 return;
             }
-            ExchangeEvent::Account(_) | ExchangeEvent::MarketTrade { .. } => return,
+            ExchangeEvent::Account(account) => {
+                let Some(judged) = self.accounts.get_mut(&account.id) else { return };
+                let may_not_trade = !account.can_trade;
+                if std::mem::replace(&mut judged.books.may_not_trade, may_not_trade) == may_not_trade {
+                    return;
+                }
+                account.id
+            }
+            ExchangeEvent::MarketTrade { .. } => return,
         };
         self.look_at(account_id, now, clock);
     }
@@ -215,6 +229,12 @@ impl Oracle {
         let expected = match term.and_then(Term::lock) {
             Some(Lasts::ToReset) => Some(Some(judged.terms.turn.around(clock).1)),
             Some(Lasts::ForEver) => Some(None),
+            Some(Lasts::AsLongAsForbidden) => Some(None),
+            Some(Lasts::Pause { seconds }) => {
+                let longest = seconds * 1_000 + LATE_PAUSE_MS;
+                let fits = |until: &Timestamp| (0..=longest).contains(&milliseconds_between(clock, *until));
+                lockout.locked_until.filter(fits).map(Some)
+            }
             None => None,
         };
         if expected != Some(lockout.locked_until) {
@@ -231,7 +251,8 @@ impl Oracle {
     /// The end of a lockout is being written down.
     pub fn unlocking(&mut self, account_id: AccountId, now: Timestamp, clock: Timestamp) {
         let Some(judged) = self.accounts.get_mut(&account_id) else { return };
-        if let Err(what) = judged.record.unlock(clock) {
+        let may_trade_again = !judged.books.may_not_trade;
+        if let Err(what) = judged.record.unlock(clock, may_trade_again) {
             self.violation(now, Some(account_id), &what);
         }
     }
@@ -269,12 +290,7 @@ impl Oracle {
     }
 
     /// The program starts with this in its database.
-    pub fn started(
-        &mut self,
-        account_id: AccountId,
-        lockout: Option<&Lockout>,
-        pending: Vec<(EnforcementLog, Goal)>,
-    ) {
+    pub fn started(&mut self, account_id: AccountId, lockout: Option<&Lockout>, pending: Vec<(EnforcementLog, Goal)>) {
         if let Some(judged) = self.accounts.get_mut(&account_id) {
             judged.record.remember(lockout, pending);
         }
@@ -318,8 +334,10 @@ impl Oracle {
     fn look_at(&mut self, account_id: AccountId, now: Timestamp, clock: Timestamp) {
         let (impeded_at, sharp) = (self.impeded_at, self.is_sharp(now));
         let Some(judged) = self.accounts.get_mut(&account_id) else { return };
-        let moment =
-            Moment { books: &judged.books, worth: &self.worth, day: judged.terms.turn.around(clock) };
+        if clock < judged.day.0 || clock >= judged.day.1 {
+            judged.day = judged.terms.turn.around(clock);
+        }
+        let moment = Moment { books: &judged.books, worth: &self.worth, day: judged.day, clock };
         let mut present = Vec::new();
         for term in &judged.terms.terms {
             present.extend(term.broken(&moment).into_iter().map(|broken| (term.rule_id(), term.lock(), broken)));
@@ -398,6 +416,16 @@ impl Judged {
 
     /// What is left in a locked account.
     fn left_over(&mut self, impeded_at: Timestamp, now: Timestamp) -> Option<String> {
+        let is_pause = |locked: &super::rows::Locked| {
+            let of_rule = |term: &&Term| term.rule_id() == locked.rule_id;
+            let lock = self.terms.terms.iter().find(of_rule).and_then(Term::lock);
+            matches!(lock, Some(Lasts::Pause { .. }))
+        };
+        // What was held when a pause began may stay.
+        if self.record.locked.as_ref().is_some_and(is_pause) {
+            self.occupied_since = None;
+            return None;
+        }
         let is_occupied = !self.books.is_flat() || (self.terms.can_cancel && !self.books.orders.is_empty());
         if self.record.locked.is_none() || !is_occupied {
             self.occupied_since = None;

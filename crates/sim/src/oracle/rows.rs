@@ -86,8 +86,10 @@ impl Record {
     }
 
     /// A lockout's end is written down.
-    pub(super) fn unlock(&mut self, at: Timestamp) -> Result<(), String> {
+    pub(super) fn unlock(&mut self, at: Timestamp, may_trade_again: bool) -> Result<(), String> {
+        let auth_loss = RuleId::from_number(10);
         match &self.locked {
+            Some(locked) if may_trade_again && Some(locked.rule_id) == auth_loss => Ok(()),
             Some(Locked { until: Some(until), .. }) if *until <= at => Ok(()),
             Some(locked) => Err(format!("{locked:?} ended early, at {at}")),
             None => Err("a lockout ended that there was not".to_owned()),

@@ -31,8 +31,8 @@ pub use self::limits::{RateLimit, RequestLimits};
 pub(crate) use self::listener::GatedListener;
 pub(crate) use self::shared::{HubOrder, Shared};
 pub use self::tokens::User;
-pub(crate) use self::topics::{HubMessage, messages};
 pub use self::topics::Topic;
+pub(crate) use self::topics::{HubMessage, messages};
 use crate::controls::Controls;
 use crate::exchange::ExchangeConfig;
 

@@ -33,11 +33,8 @@ impl World {
         if recorded != expected {
             differences.push(format!("realized P&L on record is {recorded} millionths, the books say {expected}"));
         }
-        let held: std::collections::BTreeMap<_, _> = account
-            .book
-            .positions()
-            .map(|position| (position.contract_id.clone(), position.signed_size()))
-            .collect();
+        let held: std::collections::BTreeMap<_, _> =
+            account.book.positions().map(|position| (position.contract_id.clone(), position.signed_size())).collect();
         let sizes = self.oracle.sizes(account_id);
         if held != sizes {
             differences.push(format!("known positions {held:?}, the books say {sizes:?}"));

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use riskd_core::engine::{Event, Request, RequestFailure, RequestKind, Snapshot};
-use riskd_core::model::{AccountId, ContractId, Noun, OrderId, OrderType, milliseconds_between};
+use riskd_core::model::{AccountId, ContractId, OrderId, OrderType, milliseconds_between};
 use riskd_gateway::client::limiter::{Admission, Priority};
 use riskd_gateway::protocol::parse::{Context, Parser, PositionNews, Source};
 use riskd_gateway::protocol::wire::Group;
@@ -276,7 +276,7 @@ impl World {
             if garbled {
                 row = row.replace("\"size\":", "\"size\":\"x\",\"was\":");
             }
-            if let Some(PositionNews::Open(position)) = reader.read(Noun::Position, &row, Parser::position) {
+            if let Some(PositionNews::Open(position)) = reader.read(&row, Parser::position) {
                 positions.push(position);
             }
         }
@@ -285,16 +285,22 @@ impl World {
         for record in self.exchange.living_orders(account_id) {
             let row = text(&rows::order(&record, contract(&record.contract_id)));
             debug_assert!(matches!(record.status, OrderStatus::Open | OrderStatus::Suspended));
-            orders.extend(reader.read(Noun::Order, &row, Parser::order));
+            orders.extend(reader.read(&row, Parser::order));
         }
         let mut trades = Vec::new();
         if let Some(since) = trades_since {
-            for record in self.exchange.trades(account_id).iter().filter(|trade| trade.created_at >= since) {
-                trades.extend(reader.read(Noun::Trade, &text(&rows::trade(record)), Parser::trade));
+            for record in self.exchange.trades_since(account_id, since) {
+                // The same row reads the same: most have been read a minute ago.
+                if let Some(known) = self.trades_read.get(&record.id).filter(|known| known.voided == record.voided) {
+                    trades.push(known.clone());
+                } else if let Some(trade) = reader.read(&text(&rows::trade(&record)), Parser::trade) {
+                    self.trades_read.insert(record.id, trade.clone());
+                    trades.push(trade);
+                }
             }
         }
         let account = trades_since.and(self.exchange.account(account_id)).map(rows::account);
-        let account = account.and_then(|row| reader.read(Noun::Account, &text(&row), Parser::account));
+        let account = account.and_then(|row| reader.read(&text(&row), Parser::account));
         let refused = reader.refused;
         if !garbled && !refused.is_empty() && self.weather.is_calm(self.now) && self.clock.is_right(self.now) {
             self.oracle.violation(self.now, Some(account_id), &format!("rows are refused: {refused:?}"));
@@ -318,7 +324,6 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read<T>(
         &mut self,
-        _noun: Noun,
         row: &str,
         read: impl Fn(&mut Parser, &str, &Context) -> Result<T, riskd_core::model::Invalid>,
     ) -> Option<T> {

@@ -13,8 +13,7 @@ use riskd_core::model::{
     EnforcementStatus, Lockout, Order, OrderId, Position, PositionId, Trade, truncate_to_millisecond,
 };
 use riskd_store::{
-    Clock, Features, Location, MigrateOptions, OwnedDatabase, Reader, ReaderOptions, StoreError, Writer,
-    WriterOptions,
+    Clock, Features, Location, MigrateOptions, OwnedDatabase, Reader, ReaderOptions, StoreError, Writer, WriterOptions,
 };
 
 /// Days of realized P&L and of trades that the reader hands to a start.
@@ -86,11 +85,8 @@ struct File {
 impl File {
     fn create(folder: PathBuf, now: Timestamp) -> Result<Self, StoreError> {
         let clock = Clock::fixed(now);
-        let options = MigrateOptions {
-            create_if_missing: true,
-            features: Features::ALL,
-            ..MigrateOptions::new(clock.clone())
-        };
+        let options =
+            MigrateOptions { create_if_missing: true, features: Features::ALL, ..MigrateOptions::new(clock.clone()) };
         let path = folder.join("state.db");
         let (database, _) = riskd_store::open(&Location::new(&path), &options, &riskd_store::nobody)?;
         let writer = Writer::open(database.path(), WriterOptions::new(clock))?;

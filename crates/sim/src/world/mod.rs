@@ -36,9 +36,6 @@ use riskd_core::model::RuleId;
 
 pub use weather::{FAULTS, Fault};
 
-/// The rules that worlds judge so far.
-pub const JUDGED: [&str; 3] = ["RULE-001", "RULE-003", "RULE-004"];
-
 /// Days of a world unless told otherwise: a working week.
 const DAYS: u32 = 5;
 /// Accounts of a world unless told otherwise.
@@ -140,6 +137,11 @@ pub struct Life {
 /// Plays a world. The same plan gives the same report.
 pub fn run(plan: &Plan) -> Report {
     play::World::new(plan).play()
+}
+
+/// The rules that worlds judge: those of this version of the program that the oracle knows.
+pub fn judged() -> Vec<RuleId> {
+    setup::judged()
 }
 
 /// The engine's config of a world's accounts, for living a [`Life`] again.

@@ -12,14 +12,8 @@ use crate::traders::{self, Trader};
 type Habit = fn(AccountId, &ContractId, u64) -> Trader;
 
 /// Kinds of scripted traders.
-const HABITS: [Habit; 6] = [
-    traders::steady,
-    traders::over_sizer,
-    traders::bleeder,
-    traders::holder,
-    traders::re_enterer,
-    traders::panicker,
-];
+const HABITS: [Habit; 6] =
+    [traders::steady, traders::over_sizer, traders::bleeder, traders::holder, traders::re_enterer, traders::panicker];
 
 /// How somebody trades.
 #[derive(Debug)]
@@ -62,8 +56,11 @@ impl Person {
         self.style = if self.chance.once_in(2) {
             let habit = *self.chance.pick(&HABITS);
             let contract = self.chance.pick(&self.contracts).clone();
-            // Plans are of hours: here they go eight times as fast.
-            Style::Scripted { trader: Box::new(habit(self.account_id, &contract, self.chance.below(1 << 32))), began: now }
+            // Plans are of hours: here they go four times as fast.
+            Style::Scripted {
+                trader: Box::new(habit(self.account_id, &contract, self.chance.below(1 << 32))),
+                began: now,
+            }
         } else {
             Style::Wild
         };
@@ -84,7 +81,7 @@ impl Person {
         match &mut self.style {
             Style::Scripted { trader, began } => {
                 let since = Duration::try_from(now.duration_since(*began)).unwrap_or_default();
-                trader.act(exchange, since * 8, now);
+                trader.act(exchange, since * 4, now);
             }
             Style::Careful => self.act_carefully(exchange, now),
             Style::Wild => self.act_wildly(exchange, now),
@@ -107,6 +104,12 @@ impl Person {
         let (side, size) = (self.side(), self.chance.between(1, 3));
         let market = OrderTicket::market(self.account_id, contract.clone(), side, size);
         // What is refused is refused: traders try things.
+        // The firm takes permission away, and gives it back sooner.
+        let may = exchange.account(self.account_id).is_some_and(|account| account.can_trade);
+        if self.chance.once_in(if may { 80 } else { 4 }) {
+            exchange.set_can_trade(self.account_id, !may);
+            return;
+        }
         match self.chance.below(16) {
             0..=4 => {
                 let _ = exchange.place(market, now);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use riskd_core::engine::{Config, Event, Hub, Request, RequestId, RequestFailure, Snapshot};
+use riskd_core::engine::{Config, Event, Hub, Request, RequestFailure, RequestId, Snapshot};
 use riskd_core::model::{AccountId, ContractId, Price, milliseconds_between};
 use riskd_gateway::client::limiter::{Limiter, RateLimits};
 use riskd_gateway::protocol::parse::Parser;
@@ -95,6 +95,8 @@ pub(super) struct World {
     pub(super) limiter: Limiter,
     /// Closes of the program that the exchange took, by the order each made, with the life and the time.
     pub(super) our_closes: BTreeMap<riskd_core::model::OrderId, (u64, Timestamp)>,
+    /// Rows of trades that were read before.
+    pub(super) trades_read: BTreeMap<riskd_core::model::TradeId, riskd_core::model::Trade>,
     market_chance: Chance,
     contracts: Vec<(ContractId, i64)>,
     people: Vec<Person>,
@@ -133,6 +135,7 @@ impl World {
             parser: Parser::default(),
             limiter: Limiter::new(RateLimits::default()),
             our_closes: BTreeMap::new(),
+            trades_read: BTreeMap::new(),
             market_chance: Chance::new(plan.seed, 3),
             contracts,
             people,
@@ -211,8 +214,7 @@ impl World {
 
     fn begin_storm(&mut self, comes_up: Timestamp, over: Timestamp) {
         let alone = self.weather.begin();
-        let (from_ms, to_ms) =
-            (milliseconds_between(self.now, comes_up), milliseconds_between(self.now, over));
+        let (from_ms, to_ms) = (milliseconds_between(self.now, comes_up), milliseconds_between(self.now, over));
         for fault in alone {
             let strike_ms = self.weather.chance.between(from_ms, to_ms);
             self.plan_task(strike_ms, Task::Strike(fault));
