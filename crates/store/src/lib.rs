@@ -6,6 +6,7 @@
 //! Architecture invariant: this is the only crate with SQLite, and no type of SQLite's is in its public interface. No
 //! clock is read here: [`Clock`] is handed in.
 
+mod audit;
 mod backup;
 mod connection;
 mod content;
@@ -32,6 +33,7 @@ pub mod tables;
 pub mod timestamp;
 pub mod writer;
 
+pub use audit::AuditSummary;
 pub use backup::{BackupInfo, BackupOptions, BackupRetention, backup, list_backups, size_in_words};
 pub use context::{Clock, Event, Interrupt, Observer, nobody};
 pub use doctor::{DoctorOptions, DoctorReport, Finding, FindingCode, Mended, TimeColumn, TimeForm, diagnose, mend};

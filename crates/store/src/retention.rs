@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use riskd_core::model::Noun;
 use rusqlite::{Connection, params};
 
+use crate::audit::{self, Trail};
 use crate::tables::{daily_pnl, daily_unrealized_pnl, enforcement_log, trade_history};
 use crate::timestamp::{self, end_text, utc_date};
 
@@ -49,6 +50,8 @@ pub struct CleanUpReport {
     pub enforcement_log: u64,
     /// Rows deleted from `daily_unrealized_pnl`.
     pub daily_unrealized_pnl: u64,
+    /// Entries deleted from `audit_trail`.
+    pub audit_trail: u64,
     /// Enforcements old enough to go, kept because they are still pending.
     pub pending_kept: u64,
     /// Rows kept because their time cannot be read.
@@ -58,6 +61,8 @@ pub struct CleanUpReport {
 /// A clean-up on its way through the tables.
 pub(crate) struct Sweep {
     stages: Vec<Stage>,
+    /// Entries of the audit trail from before it go, last of all; absent once they are gone.
+    trail_limit: Option<Timestamp>,
     report: CleanUpReport,
 }
 
@@ -97,23 +102,50 @@ impl Sweep {
         let stage = |(table, limit): (SweptTable, Option<Limit>)| {
             limit.map(|limit| Stage { table, limit, after: (String::new(), i64::MIN) })
         };
-        Self { stages: tables.into_iter().rev().filter_map(stage).collect(), report: CleanUpReport::default() }
+        Self {
+            stages: tables.into_iter().rev().filter_map(stage).collect(),
+            trail_limit: Some(days_before(now, retention.enforcement_log_days)),
+            report: CleanUpReport::default(),
+        }
     }
 
     /// Looks at the next rows and deletes those that are too old. The report once there is nothing more to look at.
-    pub(crate) fn step(&mut self, connection: &Connection) -> rusqlite::Result<Option<CleanUpReport>> {
+    ///
+    /// With an audit trail, it is told of every enforcement that goes, and its own old entries go with an entry that says
+    /// so.
+    pub(crate) fn step(
+        &mut self,
+        connection: &Connection,
+        trail: Option<&mut Trail>,
+        now: Timestamp,
+    ) -> rusqlite::Result<Option<CleanUpReport>> {
         // The report grows only when the step's transaction does: a failed clean-up gives none.
-        let Some(stage) = self.stages.last_mut() else { return Ok(Some(self.report)) };
-        if stage.step(connection, &mut self.report)? {
-            self.stages.pop();
+        if let Some(stage) = self.stages.last_mut() {
+            if stage.step(connection, trail, now, &mut self.report)? {
+                self.stages.pop();
+            }
+        } else if let (Some(limit), Some(trail)) = (self.trail_limit, trail) {
+            let (removed, done) = audit::trim_step(connection, trail, limit, now)?;
+            self.report.audit_trail += removed;
+            if done {
+                self.trail_limit = None;
+            }
+        } else {
+            self.trail_limit = None;
         }
-        Ok(self.stages.is_empty().then_some(self.report))
+        Ok((self.stages.is_empty() && self.trail_limit.is_none()).then_some(self.report))
     }
 }
 
 impl Stage {
     /// Whether the table is done.
-    fn step(&mut self, connection: &Connection, report: &mut CleanUpReport) -> rusqlite::Result<bool> {
+    fn step(
+        &mut self,
+        connection: &Connection,
+        trail: Option<&mut Trail>,
+        now: Timestamp,
+        report: &mut CleanUpReport,
+    ) -> rusqlite::Result<bool> {
         if self.table == SweptTable::DailyUnrealizedPnl
             && !connection.table_exists(None, daily_unrealized_pnl::TABLE.name)?
         {
@@ -150,6 +182,12 @@ impl Stage {
         let mut delete = connection.prepare_cached(&format!("DELETE FROM {name} WHERE rowid = ?1"))?;
         for rowid in &too_old {
             delete.execute([rowid])?;
+        }
+        if self.table == SweptTable::EnforcementLog
+            && !too_old.is_empty()
+            && let (Some(trail), Limit::Instant(limit)) = (trail, self.limit)
+        {
+            trail.record_removed(connection, &too_old, limit, now)?;
         }
         *self.table.counted_in(report) += too_old.len() as u64;
         Ok(looked_at < ROWS_A_STEP)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::audit::{self, AuditSummary};
 use crate::connection::Mode;
 use crate::content::integrity_findings;
 use crate::context::{Event, Interrupt, Observer};
@@ -9,7 +10,9 @@ use crate::error::StoreError;
 use crate::location::Location;
 use crate::migrate::Step;
 use crate::open::{DatabaseKind, FileMark, Looked, look, refuse};
-use crate::schema::{Deviation, Features, HEAD_VERSION, Inventory, VERSIONS, VersionTable, compare, expected_of};
+use crate::schema::{
+    Deviation, Feature, Features, HEAD_VERSION, Inventory, VERSIONS, VersionTable, compare, expected_of,
+};
 
 /// What a check of a database found.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -24,11 +27,14 @@ pub struct VerifyReport {
     pub tables: usize,
     /// How many indexes were checked.
     pub indexes: usize,
+    /// What the walk along the audit trail found; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditSummary>,
 }
 
 impl VerifyReport {
     fn of_defect(path: PathBuf, reason: String) -> Self {
-        Self { path, version: 0, deviations: vec![reason], tables: 0, indexes: 0 }
+        Self { path, version: 0, deviations: vec![reason], tables: 0, indexes: 0, audit: None }
     }
 
     /// The line that a command prints.
@@ -112,9 +118,30 @@ fn report_of(
         deviations.extend(history_deviations(&seen.versions));
     }
     deviations.extend(integrity_findings(&seen.database)?.into_iter().map(|finding| format!("integrity: {finding}")));
+    let audit = if has_trail(&seen.inventory)? {
+        let (summary, found) = audit::check(&seen.database)?;
+        deviations.extend(found);
+        Some(summary)
+    } else {
+        None
+    };
     let expected = expected_of(version, features)?;
     let tables = expected.tables.keys().filter(|key| !key.starts_with("sqlite_")).count();
-    Ok(VerifyReport { path, version, deviations, tables, indexes: expected.indexes.len() })
+    Ok(VerifyReport { path, version, deviations, tables, indexes: expected.indexes.len(), audit })
+}
+
+/// Whether there is an audit trail with all its columns, and a log that it can be held against.
+fn has_trail(found: &Inventory) -> Result<bool, StoreError> {
+    let expected = expected_of(HEAD_VERSION, Features::NONE.with(Feature::AuditTrail, true))?;
+    let lacks = |table: &str| {
+        compare(&expected, found).into_iter().any(|deviation| match deviation {
+            Deviation::MissingTable { table: lacking } | Deviation::MissingColumn { table: lacking, .. } => {
+                lacking == table
+            }
+            _ => false,
+        })
+    };
+    Ok(!lacks(audit::TABLE) && !lacks("enforcement_log"))
 }
 
 /// How definitions differ. What belongs to a feature that is off may be missing, but not wrong.

@@ -5,8 +5,9 @@ use jiff::civil::Date;
 
 use super::input::{Hub, RequestFailure};
 use crate::model::{
-    AccountId, Commitment, Contract, ContractId, DailyPnl, DailyUnrealizedPnl, DrawdownMark, EnforcementAction,
-    EnforcementId, EnforcementLog, Invalid, Lockout, Money, Order, OrderId, Position, PositionId, RuleId, Trade,
+    AccountId, AdminAct, Commitment, Contract, ContractId, DailyPnl, DailyUnrealizedPnl, DrawdownMark,
+    EnforcementAction, EnforcementId, EnforcementLog, Invalid, Lockout, Money, Order, OrderId, Position, PositionId,
+    RuleId, Trade,
 };
 use crate::rules::Goal;
 
@@ -94,6 +95,8 @@ pub enum Write {
         /// The rule's section.
         rule: String,
     },
+    /// An act for the audit trail.
+    AppendAudit(AdminAct),
 }
 
 /// When an account's trading day turns.

@@ -10,7 +10,8 @@ use super::config::{AccountConfig, Config};
 use super::look_budget::LookBudget;
 use super::memory::RecordedTrade;
 use super::outbox::Outbox;
-use crate::model::{AccountId, EnforcementId, Money, Trade, TradeId, time_after_ms};
+use crate::model::{AccountId, ContractId, EnforcementId, Money, Trade, time_after_ms};
+use crate::rules::Trigger;
 use crate::state::{AccountState, AccountView, Markets};
 
 /// Shortest time between two looks because of payloads that were refused, in milliseconds.
@@ -29,8 +30,8 @@ pub(super) struct Desk {
     pub(super) recorded_trades: BTreeMap<RecordedTrade, u32>,
     /// Realized P&L of earlier days, for trades that come late.
     pub(super) earlier_days: BTreeMap<Date, Money>,
-    /// Trades of earlier days heard of in this run.
-    pub(super) earlier_trades: BTreeMap<TradeId, Trade>,
+    /// Whether no earlier run of the program knew this account.
+    pub(super) is_first_run: bool,
     /// Trades dated beyond the end of the day, held until it turns.
     pub(super) later_trades: Vec<Trade>,
     /// The reset schedule of the last run, until the start has looked at it.
@@ -143,6 +144,14 @@ impl Desk {
 
     pub(super) fn account_config<'a>(&self, config: &'a Config) -> Option<&'a AccountConfig> {
         config.accounts.get(&self.id())
+    }
+
+    /// What rules should look at in one contract: the position and the orders.
+    pub(super) fn triggers_in(&self, contract_id: &ContractId) -> Vec<Trigger> {
+        let book = &self.state.book;
+        let position = book.position(contract_id).map(|_| Trigger::Position(contract_id.clone()));
+        let orders = book.orders().filter(|order| order.contract_id == *contract_id);
+        position.into_iter().chain(orders.map(|order| Trigger::Order(order.id))).collect()
     }
 
     /// Marks whether positions and orders are known for certain, and says so when that changes.

@@ -11,7 +11,7 @@ impl EngineState {
         let at = self.latest;
         let mut writes = Vec::new();
         for desk in self.desks.values() {
-            if let Some(lockout) = desk.state.locks.lockout().filter(|_| !desk.state.locks.clearing) {
+            if let Some(lockout) = desk.state.locks.lasting() {
                 writes.push(Write::PutLockout(lockout.clone()));
             }
             for pending in &desk.outbox.enforcements {

@@ -6,7 +6,8 @@ use super::action::{Action, Notice, RequestKind, Write};
 use super::desk::{Context, Desk};
 use super::enforce::revise;
 use crate::model::{
-    AccountId, ContractId, EnforcementAction, EnforcementLogDraft, Order, OrderId, OrderState, Position, Quote,
+    Account, AccountId, ContractId, EnforcementAction, EnforcementLogDraft, Invalid, Noun, Order, OrderId, OrderState,
+    Position, Quote,
 };
 use crate::rules::{Goal, Trigger};
 use crate::state::Markets;
@@ -30,6 +31,7 @@ impl Desk {
             self.set_certain(context, false);
             self.reconciliation.look_soon(context.at);
         }
+        self.state.observe_change(&contract_id, before.as_ref(), Some(&position), context.at);
         let size_before = before.map_or(0, |before| before.size);
         let size = position.size;
         context.store(Write::PutPosition(position));
@@ -45,6 +47,7 @@ impl Desk {
         contract_id: &ContractId,
     ) -> Option<Trigger> {
         let before = self.state.book.close_position(contract_id, context.at)?;
+        self.state.observe_change(contract_id, Some(&before), None, context.at);
         context.store(Write::RemovePosition(before.id));
         context.markets.get_or_insert(contract_id).set_holder(self.id(), false);
         self.count_reduction(contract_id, before.size, 0);
@@ -61,8 +64,35 @@ impl Desk {
         if before.as_ref().is_some_and(|before| is_same_order(before, &order)) {
             return None;
         }
+        if before.is_none() {
+            self.ask_for_the_name(context, &order);
+        }
         context.store(Write::PutOrder(order));
         Some(Trigger::Order(order_id))
+    }
+
+    /// Takes over the broker's word of the account itself. Gives the trigger when anything is new.
+    pub(super) fn observe_account(&mut self, context: &mut Context<'_>, account: Account) -> Option<Trigger> {
+        if account.can_trade.is_none() {
+            let account_id = Some(self.id());
+            let invalid = Invalid::absent(Noun::Account, "can_trade", "counts as true while it is missing");
+            context.tell(Notice::Refused { account_id, invalid });
+        }
+        self.state.observe_account(account).then_some(Trigger::Account)
+    }
+
+    /// A rule that names symbols must know what a contract is called, though only an order stands in it.
+    fn ask_for_the_name(&self, context: &mut Context<'_>, order: &Order) {
+        let names_symbols = self
+            .account_config(context.config)
+            .is_some_and(|account| account.rules.rules().any(|rule| rule.names_symbols()));
+        if !names_symbols {
+            return;
+        }
+        let market = context.markets.get_or_insert(&order.contract_id);
+        if market.contract().is_none() && !std::mem::replace(&mut market.asked_to_describe, true) {
+            context.send(None, RequestKind::DescribeContract(order.contract_id.clone()));
+        }
     }
 
     /// Takes over that an order is finished.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::action::{RequestId, Severity};
-use crate::model::{ContractId, EnforcementLog, Order, OrderId, OrderType, RuleId, milliseconds_between};
+use crate::model::{ContractId, EnforcementLog, Order, OrderId, OrderType, RuleId, SymbolRoot, milliseconds_between};
 use crate::rules::Goal;
 use crate::state::Book;
 
@@ -87,9 +87,7 @@ impl Outbox {
     /// is not asked again: half-way sizes would lead it to other targets.
     pub(super) fn is_dealing_with(&self, rule_id: RuleId, goal: &Goal) -> bool {
         self.enforcements.iter().any(|pending| {
-            pending.log.rule_id == rule_id
-                && (pending.goal == *goal
-                    || matches!((&pending.goal, goal), (Goal::Reduced { .. }, _) | (_, Goal::Reduced { .. })))
+            pending.log.rule_id == rule_id && (pending.goal == *goal || includes(rule_id, pending, goal))
         })
     }
 
@@ -112,9 +110,13 @@ impl Outbox {
     }
 
     /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be
-    /// looked at, for a minute after one "too many requests", must not keep an account open as long.
-    pub(super) fn could_not_look(&mut self) {
-        self.closing.retain(|_, attempt| !attempt.nothing_was_done);
+    /// looked at, for a minute after one "too many requests", must not keep an account open as long. Nor must somebody's
+    /// market order that a close was left to, once the hub told of its end.
+    pub(super) fn could_not_look(&mut self, being_closed: &[ContractId]) {
+        self.closing.retain(|contract_id, attempt| {
+            let left_to_an_order_that_is_gone = attempt.request_id.is_none() && !being_closed.contains(contract_id);
+            !attempt.nothing_was_done && !left_to_an_order_that_is_gone
+        });
         self.cancelling.retain(|_, attempt| !attempt.nothing_was_done);
     }
 
@@ -130,6 +132,39 @@ impl Outbox {
         if self.enforcements.is_empty() {
             self.closed_whole_only.clear();
         }
+    }
+}
+
+/// Whether a reduction stands in the way of a new goal of the same rule. One rule reduces over the whole account, one
+/// over each instrument by itself; of any other, what is asked for already need not be asked for again.
+fn includes(rule_id: RuleId, pending: &Enforcement, goal: &Goal) -> bool {
+    let is_reduction = |goal: &Goal| matches!(goal, Goal::Reduced { .. });
+    if !is_reduction(&pending.goal) && !is_reduction(goal) {
+        return false;
+    }
+    let (before, now) = (sizes(&pending.goal), sizes(goal));
+    match rule_id {
+        RuleId::MAX_CONTRACTS_PER_INSTRUMENT => {
+            let root = |(contract_id, _): &(ContractId, i64)| SymbolRoot::of_contract_id(contract_id).0.to_owned();
+            now.iter().any(|wanted| before.iter().any(|target| root(target) == root(wanted)))
+        }
+        RuleId::NO_STOP_LOSS_GRACE => now
+            .iter()
+            .all(|(contract_id, size)| pending.goal.largest_size(contract_id).is_some_and(|most| most <= *size)),
+        _ => true,
+    }
+}
+
+/// The contracts that a goal names, and the largest size that may stay in each.
+fn sizes(goal: &Goal) -> Vec<(ContractId, i64)> {
+    match goal {
+        Goal::PositionClosed { contract_id } => vec![(contract_id.clone(), 0)],
+        Goal::Reduced { targets } => targets.clone(),
+        Goal::ContractsFlat { contract_ids } => {
+            contract_ids.iter().map(|contract_id| (contract_id.clone(), 0)).collect()
+        }
+        Goal::NothingBeyond { sizes, .. } => sizes.clone(),
+        Goal::Flat { .. } | Goal::OrdersGone { .. } => Vec::new(),
     }
 }
 

@@ -12,11 +12,13 @@ use super::desk::{Context, Desk};
 use super::enforce::revise;
 use super::input::RequestFailure;
 use super::outbox::{Attempt, is_market_order_on_its_way};
-use crate::model::{EnforcementStatus, Position, Timestamp, milliseconds_between, time_after_ms};
+use crate::model::{ContractId, EnforcementStatus, Position, Timestamp, milliseconds_between, time_after_ms};
 
 /// Waits before the first, second, … fresh look of an enforcement, in milliseconds; the last one repeats.
 const LOOK_AFTER_MS: [i64; 6] = [100, 250, 500, 1_000, 2_000, 5_000];
-/// How long an accepted close, or one without an answer, may take to show in the broker's books, in milliseconds.
+/// How long a close that was answered whole may take to show in the broker's books, in milliseconds.
+const CLOSE_SHOWS_MS: i64 = 250;
+/// The same of a part, and of a close without an answer: a second one too early would close too much.
 const CLOSE_SETTLES_MS: i64 = 1_000;
 
 /// What a look can prove: when it was asked for, and what of it is certain.
@@ -77,6 +79,12 @@ impl Desk {
         self.state.book.orders().any(|order| is_market_order_on_its_way(order, at) && order.reduces(position))
     }
 
+    /// Contracts whose position a market order on its way makes smaller.
+    pub(super) fn contracts_being_closed(&self, at: Timestamp) -> Vec<ContractId> {
+        let positions = self.state.book.positions().filter(|position| self.is_being_closed(position, at));
+        positions.map(|position| position.contract_id.clone()).collect()
+    }
+
     fn send_cancels(&mut self, context: &mut Context<'_>) {
         let book = &self.state.book;
         let wanted: Vec<_> = book
@@ -134,6 +142,7 @@ impl Desk {
             let settles_ms = match (kind, failure) {
                 (RequestKind::CancelOrder(_), _)
                 | (_, Some(RequestFailure::Refused { .. } | RequestFailure::NotSent { .. })) => 0,
+                (RequestKind::ClosePosition(_), None) => CLOSE_SHOWS_MS,
                 (_, Some(RequestFailure::Unknown { .. }) | None) => CLOSE_SETTLES_MS,
             };
             attempt.repeat_after = Some(time_after_ms(context.at, settles_ms));
@@ -155,13 +164,7 @@ impl Desk {
     /// After a look: confirms every enforcement whose goal it shows. Says whether there was one.
     pub(super) fn confirm(&mut self, context: &mut Context<'_>, proof: Proof) -> bool {
         let at = context.at;
-        let being_closed: Vec<_> = self
-            .state
-            .book
-            .positions()
-            .filter(|position| self.is_being_closed(position, at))
-            .map(|position| position.contract_id.clone())
-            .collect();
+        let being_closed = self.contracts_being_closed(at);
         self.outbox.looked(proof.asked_at, &being_closed, time_after_ms(at, CLOSE_SETTLES_MS));
         let book = &self.state.book;
         let (done, pending): (Vec<_>, Vec<_>) =

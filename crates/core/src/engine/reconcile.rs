@@ -27,7 +27,7 @@ impl Desk {
         }
         self.reconciliation.glance_at = None;
         let everything = self.reconciliation.look_at.take_if(|look_at| *look_at <= context.at).is_some();
-        let trades_since = everything.then(|| self.state.session.starts_at());
+        let trades_since = everything.then(|| self.trades_wanted_since(context));
         let request_id = context.send(Some(self.id()), RequestKind::Snapshot { trades_since });
         self.reconciliation.outstanding = Some(request_id);
         self.reconciliation.asked_at = Some(context.at);
@@ -41,7 +41,8 @@ impl Desk {
     pub(super) fn observe_look_answered(&mut self, context: &mut Context<'_>, everything: bool, failed: bool) {
         self.reconciliation.outstanding = None;
         if failed {
-            self.outbox.could_not_look();
+            let being_closed = self.contracts_being_closed(context.at);
+            self.outbox.could_not_look(&being_closed);
             let again_at = time_after_ms(context.at, wait_after(self.reconciliation.failures));
             self.reconciliation.failures += 1;
             if everything {
@@ -74,13 +75,22 @@ impl Desk {
         self.take_over_trades(context, &snapshot, &mut triggers);
         let directions_known = snapshot.positions.iter().all(|position| position.has_known_direction());
         if let Some(account) = snapshot.account {
-            self.state.account = Some(account);
+            // Asked though nothing may be new: a lock that waits for this word is judged by it.
+            self.observe_account(context, account);
             triggers.push(Trigger::Account);
         }
         for invalid in snapshot.refused {
             context.tell(Notice::Refused { account_id: Some(self.id()), invalid });
         }
         let readable = positions_readable && orders_readable && directions_known;
+        if readable {
+            self.state.looked_at = Some(snapshot.asked_at);
+        }
+        if !self.state.certain {
+            // What waited for certainty is asked again, whether or not anything differs.
+            triggers.push(Trigger::Time);
+        }
+        self.keep_track(context, &triggers, true);
         self.set_certain(context, readable && context.user_hub_up);
         self.state.book.forget_what_is_long_gone(context.at);
         if readable {
@@ -98,6 +108,9 @@ impl Desk {
             positions: positions_readable && !positions_overtaken,
             orders: orders_readable && !orders_overtaken,
         };
+        if is_first {
+            self.judge_what_stood();
+        }
         let confirmed = self.confirm(context, proof);
         if is_first || confirmed {
             self.ask_rules_about_everything(context);

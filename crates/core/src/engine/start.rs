@@ -10,9 +10,9 @@ use super::desk::{Context, Desk, Numbers, Reconciliation};
 use super::memory::{AccountMemory, Memory};
 use super::outbox::{Enforcement, Outbox};
 use super::step::EngineState;
-use crate::model::{AccountId, EnforcementLog, time_after_ms};
+use crate::model::{AccountId, EnforcementLog, Order, Position, time_after_ms};
 use crate::rules::Goal;
-use crate::state::{AccountState, Book, Locks, Markets, Session};
+use crate::state::{AccountState, Book, Locks, Markets, Session, Standing, Tracking, TradeMemory, UnseenFills};
 
 /// Makes the engine's state at `at` from what is remembered. Every configured account gets a desk and is looked at.
 ///
@@ -38,10 +38,11 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
         sweep_at: at,
         latest: at,
         breaches: Vec::new(),
+        asked: Vec::new(),
     };
     for account_id in config.accounts.keys() {
         let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
-        let desk = desk(config, *account_id, remembered.remove(account_id), mine, at);
+        let desk = desk(config, *account_id, remembered.remove(account_id), mine, &engine.markets, at);
         engine.desks.insert(*account_id, desk);
     }
     engine.for_each_desk(config, at, actions, |desk, context| {
@@ -57,6 +58,7 @@ fn desk(
     account_id: AccountId,
     memory: Option<AccountMemory>,
     pending: Vec<(EnforcementLog, Goal)>,
+    markets: &Markets,
     at: Timestamp,
 ) -> Desk {
     let clock = &config.accounts[&account_id].day_clock;
@@ -68,7 +70,11 @@ fn desk(
     let mut last_schedule = None;
     if let Some(memory) = memory {
         if let Some(lockout) = memory.lockout {
+            let is_cooldown = lockout.is_cooldown();
             locks.set(lockout);
+            // Judged anew at the broker's first word.
+            let remembered = || Standing::of(&remembered_book(&memory.positions, &memory.orders));
+            locks.standing = is_cooldown.then(remembered);
         }
         for day in memory.daily_pnl {
             if day.date == session.day() {
@@ -80,29 +86,50 @@ fn desk(
         for trade in memory.recorded_trades {
             *recorded_trades.entry(trade).or_insert(0) += 1;
         }
-        // As the oldest of news: whatever the broker says of them is newer.
-        for position in memory.positions {
-            book.put_position(position, Timestamp::MIN);
-        }
-        for order in memory.orders {
-            book.put_order(order, Timestamp::MIN);
-        }
+        book = remembered_book(&memory.positions, &memory.orders);
         last_schedule = memory.reset_schedule;
     }
+    let mut tracking = Tracking::default();
+    tracking.remember(&book, markets);
     let enforcements = pending.into_iter().map(|(log, goal)| Enforcement { log, goal, told: None }).collect();
     Desk {
-        state: AccountState { account_id, account: None, book, session, locks, certain: false },
+        state: AccountState {
+            account_id,
+            account: None,
+            standing: Standing::of(&book),
+            book,
+            session,
+            locks,
+            certain: false,
+            could_trade_in_this_run: false,
+            fills: UnseenFills::default(),
+            trade_memory: TradeMemory::default(),
+            looked_at: None,
+            tracking,
+        },
         outbox: Outbox { enforcements, ..Outbox::default() },
         reconciliation: Reconciliation::default(),
         heard_from_the_broker: false,
         recorded_trades,
         earlier_days,
-        earlier_trades: BTreeMap::new(),
+        is_first_run: last_schedule.is_none(),
         later_trades: Vec::new(),
         last_schedule,
         wake_at: None,
         rules_wake_at: None,
     }
+}
+
+/// The book as the last run left it. As the oldest of news: whatever the broker says is newer.
+fn remembered_book(positions: &[Position], orders: &[Order]) -> Book {
+    let mut book = Book::default();
+    for position in positions {
+        book.put_position(position.clone(), Timestamp::MIN);
+    }
+    for order in orders {
+        book.put_order(order.clone(), Timestamp::MIN);
+    }
+    book
 }
 
 impl Desk {

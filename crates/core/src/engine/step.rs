@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::action::{Action, Notice, Request, RequestId, RequestKind, Write};
+use super::action::{Action, Notice, Request, RequestId, RequestKind};
 use super::config::Config;
 use super::desk::{Context, Desk, Numbers};
 use super::input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
-use super::observe::observe_quote;
 use super::timers::DESCRIBE_AGAIN_MS;
-use crate::model::{AccountId, Contract, ContractId, Money, Noun, Quote, time_after_ms};
-use crate::rules::{Trigger, Verdict};
+use crate::model::{AccountId, ContractId, Noun, time_after_ms};
+use crate::rules::Trigger;
 use crate::state::{AccountState, AccountView, Market, Markets};
 
 /// Everything the engine knows. Made by [`super::start`].
@@ -26,8 +25,10 @@ pub struct EngineState {
     pub(super) wakes: BTreeSet<(Timestamp, AccountId)>,
     pub(super) sweep_at: Timestamp,
     pub(super) latest: Timestamp,
-    /// Scratch of [`EngineState::ask_holders`], kept so that a quote allocates nothing.
+    /// Scratch of `prices`, kept so that a quote allocates nothing.
     pub(super) breaches: Vec<AccountId>,
+    /// The same.
+    pub(super) asked: Vec<AccountId>,
 }
 
 /// Takes in one thing that happened and appends everything that must be done about it to `actions`, in order.
@@ -43,7 +44,8 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
         Event::Quote(quote) => engine.observe_prices(config, at, actions, &quote),
         Event::Contract(contract) => engine.observe_contract(config, at, actions, contract),
         Event::Account(account) => engine.with_desk(config, at, actions, account.id, |desk, context| {
-            desk.state.account = Some(account);
+            // Asked though nothing may be new: a lock that waits for this word is judged by it.
+            desk.observe_account(context, account);
             desk.ask_rules(context, &[Trigger::Account]);
         }),
         Event::Position(position) => engine.with_desk(config, at, actions, position.account_id, |desk, context| {
@@ -61,7 +63,7 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
             desk.ask_rules(context, trigger.as_slice());
         }),
         Event::Trade(trade) => engine.with_desk(config, at, actions, trade.account_id, |desk, context| {
-            let trigger = desk.observe_trade(context, trade);
+            let trigger = desk.observe_fill(context, trade);
             desk.ask_rules(context, trigger.as_slice());
         }),
         Event::Snapshot(snapshot) => engine.observe_snapshot(config, at, actions, *snapshot),
@@ -145,6 +147,7 @@ impl EngineState {
             actions,
         };
         work(desk, &mut context);
+        desk.end_lockouts_if_due(&mut context);
         desk.pursue(&mut context);
         desk.look_if_due(&mut context);
         // Whatever is still due could not be done now: it waits a moment instead of spinning.
@@ -174,62 +177,6 @@ impl EngineState {
         let request = Request { id: self.numbers.next_request(), account_id: None, kind };
         self.in_flight.insert(request.id, request.clone());
         actions.push(Action::Send(request));
-    }
-
-    /// The hot path: a quote costs work only for the accounts that hold its contract, and allocates nothing unless one
-    /// of them is in breach.
-    fn observe_prices(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, quote: &Quote) {
-        if observe_quote(&mut self.markets, actions, quote, at, config.quote_stale_after_ms) {
-            self.ask_holders(config, at, actions, &quote.contract_id);
-        }
-    }
-
-    fn observe_contract(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, contract: Contract) {
-        let contract_id = contract.contract_id.clone();
-        let market = self.markets.get_or_insert(&contract_id);
-        if market.contract() == Some(&contract) {
-            return;
-        }
-        market.describe(contract.clone());
-        actions.push(Action::Store(Write::PutContract { contract, at }));
-        self.ask_holders(config, at, actions, &contract_id);
-    }
-
-    /// Asks the rules of every holder about a contract's new price.
-    fn ask_holders(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, contract_id: &ContractId) {
-        let trigger = Trigger::Price(contract_id.clone());
-        let mut breaches = std::mem::take(&mut self.breaches);
-        let mut beyond_belief = None;
-        if let Some(market) = self.markets.get(contract_id) {
-            for account_id in market.holders() {
-                let Some(desk) = self.desks.get(account_id).filter(|desk| desk.heard_from_the_broker) else {
-                    continue;
-                };
-                let view = desk.view(&self.markets, at);
-                if is_breached(config, desk, &view, &trigger) {
-                    breaches.push(*account_id);
-                }
-                if let Some(pnl) = extreme_pnl(&view, contract_id)
-                    && !market.told_extreme.contains(account_id)
-                {
-                    // One an event is enough: the next price tells of the next account.
-                    beyond_belief = Some((*account_id, pnl));
-                }
-            }
-        }
-        if let Some((account_id, unrealized_pnl)) = beyond_belief
-            && let Some(market) = self.markets.get_mut(contract_id)
-        {
-            market.told_extreme.insert(account_id);
-            let contract_id = contract_id.clone();
-            actions.push(Action::Notice(Notice::ExtremePnl { account_id, contract_id, unrealized_pnl }));
-        }
-        for account_id in breaches.drain(..) {
-            self.with_desk(config, at, actions, account_id, |desk, context| {
-                desk.ask_rules(context, std::slice::from_ref(&trigger));
-            });
-        }
-        self.breaches = breaches;
     }
 
     fn observe_snapshot(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, snapshot: Snapshot) {
@@ -306,25 +253,4 @@ impl EngineState {
             (_, None) => {}
         }
     }
-}
-
-/// Whether any rule of the desk is newly breached. Reads only, so that holders can be asked one after another.
-fn is_breached(config: &Config, desk: &Desk, view: &AccountView<'_>, trigger: &Trigger) -> bool {
-    let Some(account) = desk.account_config(config) else {
-        return false;
-    };
-    account.rules.rules().any(|rule| {
-        rule.watches(trigger)
-            && !desk.state.locks.is_latched(rule.id(), view.at)
-            && match rule.check(view, trigger) {
-                Verdict::Within => false,
-                Verdict::Breached(breach) => desk.is_news(rule.id(), &breach),
-            }
-    })
-}
-
-/// The P&L of the account's position in a contract, if it is beyond belief.
-fn extreme_pnl(view: &AccountView<'_>, contract_id: &ContractId) -> Option<Money> {
-    let position = view.account.book.position(contract_id)?;
-    view.position_pnl(position).filter(|pnl| position.is_extreme(*pnl))
 }

@@ -15,11 +15,6 @@ use crate::state::{Markets, Session};
 const SWEEP_EVERY_MS: i64 = 1_000;
 /// Wait before the gateway is asked again to describe a contract, in milliseconds.
 pub(super) const DESCRIBE_AGAIN_MS: i64 = 5_000;
-/// How long trades of earlier days are known again when they come a second time, in milliseconds: as long as the trade
-/// history is kept.
-const REMEMBER_EARLIER_TRADES_MS: i64 = 7 * 24 * 3_600_000;
-/// Wait before the end of a lockout is written again, in milliseconds.
-const CLEAR_AGAIN_MS: i64 = 1_000;
 
 impl EngineState {
     /// When [`super::Event::TimePassed`] should come in at the latest, if nothing else does before.
@@ -79,7 +74,6 @@ impl Desk {
         if self.state.session.ends_at() <= context.at {
             self.turn_day(context);
         }
-        self.end_lockout_if_due(context);
         if self.rules_wake_at.take_if(|due| *due <= context.at).is_some() {
             self.ask_rules(context, &[Trigger::Time]);
         }
@@ -99,9 +93,9 @@ impl Desk {
         }
         let next = Session::at(&account.day_clock, context.at);
         let ended = std::mem::replace(&mut self.state.session, next);
-        self.earlier_trades.extend(ended.into_trades());
-        self.earlier_trades
-            .retain(|_, trade| milliseconds_between(trade.execution_time, context.at) < REMEMBER_EARLIER_TRADES_MS);
+        let memory = &mut self.state.trade_memory;
+        ended.into_trades().into_values().for_each(|trade| memory.put_earlier(day, trade));
+        memory.forget_what_is_long_past(context.at);
         self.earlier_days.insert(day, realized_pnl);
         context.tell(Notice::DailyReset { account_id: self.id(), day, realized_pnl });
         self.store_schedule(context);
@@ -150,34 +144,6 @@ impl Desk {
         .expect("a count of positions is not negative")
     }
 
-    /// The end of a lockout is written first; the account is free only once that is durable.
-    fn end_lockout_if_due(&mut self, context: &mut Context<'_>) {
-        let at = context.at;
-        let locks = &mut self.state.locks;
-        let due = locks.lockout().is_some_and(|lockout| lockout.has_ended(at));
-        if !due || locks.clearing || locks.retry_at.is_some_and(|retry_at| retry_at > at) {
-            return;
-        }
-        locks.clearing = true;
-        locks.retry_at = None;
-        context.store(Write::ClearLockout { account_id: self.id(), at });
-    }
-
-    /// Takes over whether the end of a lockout became durable.
-    pub(super) fn observe_lockout_cleared(&mut self, context: &mut Context<'_>, durable: bool) {
-        if !self.state.locks.clearing {
-            return;
-        }
-        if durable {
-            self.state.locks.clear(context.at);
-            context.tell(Notice::LockoutCleared(self.id()));
-            self.ask_rules_about_everything(context);
-        } else {
-            self.state.locks.clearing = false;
-            self.state.locks.retry_at = Some(time_after_ms(context.at, CLEAR_AGAIN_MS));
-        }
-    }
-
     fn tell_of_slow_enforcements(&mut self, context: &mut Context<'_>) {
         let account_id = self.id();
         for pending in &mut self.outbox.enforcements {
@@ -207,12 +173,7 @@ impl Desk {
     /// When the desk next has something to do by time alone.
     pub(super) fn next_wake(&mut self, config: &Config, markets: &Markets, at: Timestamp) -> Timestamp {
         self.rules_wake_at = self.next_moment_of_a_rule(config, markets, at);
-        let locks = &self.state.locks;
-        let lockout_ends = locks
-            .lockout()
-            .and_then(|lockout| lockout.locked_until)
-            .filter(|_| !locks.clearing)
-            .map(|until| locks.retry_at.map_or(until, |retry_at| until.max(retry_at)));
+        let lockout_ends = self.next_end_of_a_lockout(at);
         let look = self.reconciliation.next_at().filter(|_| self.reconciliation.outstanding.is_none());
         let slow = self.outbox.enforcements.iter().filter_map(|pending| {
             let after_ms = next_severity_after_ms(&config.enforcement, pending.told)?;

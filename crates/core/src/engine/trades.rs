@@ -3,23 +3,57 @@
 use super::action::Write;
 use super::desk::{Context, Desk};
 use super::memory::RecordedTrade;
-use crate::model::{AccountId, DailyPnl, DailyPnlDraft, Date, Money, Trade, truncate_to_millisecond};
+use crate::model::{
+    AccountId, DailyPnl, DailyPnlDraft, Date, Money, Side, Timestamp, Trade, time_after_ms, truncate_to_millisecond,
+};
 use crate::rules::Trigger;
 use crate::state::DayOfTrade;
 
 impl Desk {
-    /// Takes over a trade. Gives the trigger when the day's P&L or fees changed.
-    pub(super) fn observe_trade(&mut self, context: &mut Context<'_>, trade: Trade) -> Option<Trigger> {
-        self.count_trade(context, trade).then(|| {
-            self.store_daily_pnl(context);
-            Trigger::Trades
-        })
+    /// Takes over a trade that the hub told of: a fill, whose position may be told of a moment later.
+    pub(super) fn observe_fill(&mut self, context: &mut Context<'_>, trade: Trade) -> Option<Trigger> {
+        let is_known =
+            self.state.session.trade(trade.id).is_some() || self.state.trade_memory.earlier(trade.id).is_some();
+        if !is_known && !trade.voided {
+            let signed = match trade.side {
+                Side::Buy => trade.quantity,
+                Side::Sell => -trade.quantity,
+                Side::Unknown(_) => 0,
+            };
+            self.state.fills.filled(&trade.contract_id, signed, context.at);
+        }
+        self.observe_trade(context, trade)
     }
 
-    /// Counts a trade and keeps its row of history. Says whether the day's P&L or fees changed.
+    /// Takes over a trade. Gives the trigger when it is new or changed.
+    pub(super) fn observe_trade(&mut self, context: &mut Context<'_>, trade: Trade) -> Option<Trigger> {
+        let before = (self.state.session.realized_pnl(), self.state.session.fees());
+        let is_news = self.count_trade(context, trade);
+        if before != (self.state.session.realized_pnl(), self.state.session.fees()) {
+            self.store_daily_pnl(context);
+        }
+        is_news.then_some(Trigger::Trades)
+    }
+
+    /// From when on trades must be asked for: the present day's, and what rules look back to, in whole days.
+    pub(super) fn trades_wanted_since(&self, context: &Context<'_>) -> Timestamp {
+        let starts_at = self.state.session.starts_at();
+        let Some(account) = self.account_config(context.config) else {
+            return starts_at;
+        };
+        let back_ms = account.rules.rules().map(|rule| rule.looks_back_ms()).max().unwrap_or(0);
+        let back = time_after_ms(context.at, back_ms.saturating_neg());
+        if back >= starts_at {
+            return starts_at;
+        }
+        account.day_clock.start_of(account.day_clock.day_of(back)).min(starts_at)
+    }
+
+    /// Counts a trade and keeps its row of history. Says whether it is new or changed.
     pub(super) fn count_trade(&mut self, context: &mut Context<'_>, trade: Trade) -> bool {
         let known = self.state.session.trade(trade.id).cloned();
-        let before = (self.state.session.realized_pnl(), self.state.session.fees());
+        let trade_id = trade.id;
+        let known_before = known.clone().or_else(|| self.state.trade_memory.earlier(trade_id).cloned());
         match self.state.session.apply(&trade) {
             DayOfTrade::Later => self.later_trades.push(trade),
             DayOfTrade::Earlier => self.observe_trade_of_an_earlier_day(context, trade),
@@ -29,7 +63,8 @@ impl Desk {
                 }
             }
         }
-        before != (self.state.session.realized_pnl(), self.state.session.fees())
+        let present = self.state.session.trade(trade_id);
+        present.or_else(|| self.state.trade_memory.earlier(trade_id)) != known_before.as_ref()
     }
 
     /// Writes down the day's realized P&L.
@@ -45,7 +80,7 @@ impl Desk {
         else {
             return;
         };
-        let known = self.earlier_trades.get(&trade.id).cloned();
+        let known = self.state.trade_memory.earlier(trade.id).cloned();
         if known.as_ref().is_some_and(|known| known.voided || *known == trade) {
             return;
         }
@@ -56,7 +91,7 @@ impl Desk {
             None => Money::ZERO,
         };
         let change = counted(&trade) - counted_before;
-        self.earlier_trades.insert(trade.id, trade);
+        self.state.trade_memory.put_earlier(day, trade);
         if change == Money::ZERO {
             return;
         }
@@ -83,6 +118,9 @@ impl Desk {
             return false;
         }
         let was_recorded = self.take_recorded(&recorded(trade));
+        if !was_recorded {
+            self.state.trade_memory.learned(trade.id, context.at);
+        }
         match (was_recorded, trade.voided) {
             (true, true) => context.store(Write::RemoveTrade(trade.clone())),
             (false, false) => context.store(Write::AppendTrade(trade.clone())),

@@ -153,7 +153,19 @@ impl<'a> SymbolRoot<'a> {
         (!root.is_empty()).then_some(Self(root))
     }
 
-    fn in_the_exchange_spelling(self) -> Self {
+    /// Whether both name the same product: `EP` and `ES` do, `MES` and `ES` do not.
+    pub fn is_same_as(self, other: SymbolRoot<'_>) -> bool {
+        let (one, other) = (self.in_the_exchange_spelling(), other.in_the_exchange_spelling());
+        one.0.eq_ignore_ascii_case(other.0)
+    }
+
+    /// Whether it is one of the gateway's roots that differ from the exchange's, and that this program knows.
+    pub fn is_listed(self) -> bool {
+        GATEWAY_TO_EXCHANGE.iter().any(|(gateway, _)| gateway.eq_ignore_ascii_case(self.0))
+    }
+
+    /// The exchange's spelling, where it is known to differ from this one.
+    pub fn in_the_exchange_spelling(self) -> Self {
         GATEWAY_TO_EXCHANGE
             .iter()
             .find(|(gateway, _)| gateway.eq_ignore_ascii_case(self.0))

@@ -89,10 +89,30 @@ impl RuleId {
     pub const FOREIGN: Self = Self(0);
     /// RULE-001, `max_contracts`.
     pub const MAX_CONTRACTS: Self = Self(1);
+    /// RULE-002, `max_contracts_per_instrument`.
+    pub const MAX_CONTRACTS_PER_INSTRUMENT: Self = Self(2);
     /// RULE-003, `daily_realized_loss`.
     pub const DAILY_REALIZED_LOSS: Self = Self(3);
     /// RULE-004, `daily_unrealized_loss`.
     pub const DAILY_UNREALIZED_LOSS: Self = Self(4);
+    /// RULE-006, `trade_frequency_limit`.
+    pub const TRADE_FREQUENCY_LIMIT: Self = Self(6);
+    /// RULE-007, `cooldown_after_loss`.
+    pub const COOLDOWN_AFTER_LOSS: Self = Self(7);
+    /// RULE-010, `auth_loss_guard`.
+    pub const AUTH_LOSS_GUARD: Self = Self(10);
+    /// RULE-011, `symbol_blocks`.
+    pub const SYMBOL_BLOCKS: Self = Self(11);
+    /// RULE-013, `daily_realized_profit`.
+    pub const DAILY_REALIZED_PROFIT: Self = Self(13);
+    /// RULE-005, `max_unrealized_profit`.
+    pub const MAX_UNREALIZED_PROFIT: Self = Self(5);
+    /// RULE-008, `no_stop_loss_grace`.
+    pub const NO_STOP_LOSS_GRACE: Self = Self(8);
+    /// RULE-012, `trade_management`.
+    pub const TRADE_MANAGEMENT: Self = Self(12);
+    /// RULE-014, `max_drawdown`.
+    pub const MAX_DRAWDOWN: Self = Self(14);
     /// The highest number that names a rule.
     pub const LAST: u8 = 15;
 

@@ -44,6 +44,15 @@ impl Lockout {
         }
     }
 
+    /// Whether it is a pause: what was there may stay, nothing new may come. Any other lockout keeps the account flat.
+    ///
+    /// The table has no column for that: it follows from the rule, and from there being an end (`strict_mode` locks
+    /// without one, and then nothing may stay).
+    pub fn is_cooldown(&self) -> bool {
+        self.locked_until.is_some()
+            && matches!(self.rule_id, RuleId::TRADE_FREQUENCY_LIMIT | RuleId::COOLDOWN_AFTER_LOSS)
+    }
+
     /// Whether its time is over at `now`.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.locked_until.is_some_and(|until| until <= now)

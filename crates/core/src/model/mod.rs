@@ -7,6 +7,7 @@
 //! Architecture invariant: nothing here reads a clock. "Now" comes in through [`Checks`].
 
 mod account;
+mod admin_act;
 mod commitment;
 mod contract;
 mod daily_pnl;
@@ -24,6 +25,7 @@ mod time;
 mod trade;
 
 pub use account::{Account, AccountDraft};
+pub use admin_act::{AdminAct, AdminActKind};
 pub use commitment::Commitment;
 pub use contract::{Contract, ContractDraft, ROOTS_BELOW_ZERO, SymbolRoot, may_trade_below_zero, same_product};
 pub use daily_pnl::{DailyPnl, DailyPnlDraft, DailyUnrealizedPnl, DailyUnrealizedPnlDraft};

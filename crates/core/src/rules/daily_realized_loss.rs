@@ -132,6 +132,15 @@ impl Rule for DailyRealizedLoss {
         format!("At a realized loss of {:#} in a day{fees}, {response}.", self.loss_limit)
     }
 
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            let locks = |rule: &Self| rule.action == Action::CloseAllAndLockout;
+            self.loss_limit > old.loss_limit
+                || old.include_fees && !self.include_fees
+                || locks(old) && (!locks(self) || self.lockout_until.is_shorter_than(old.lockout_until))
+        })
+    }
+
     fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {
         vec![Gauge::dollars(-self.realized(view), self.loss_limit)]
     }

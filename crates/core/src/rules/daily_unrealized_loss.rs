@@ -124,6 +124,18 @@ impl Rule for DailyUnrealizedLoss {
         format!("At an unrealized loss of {:#} {what}, {response}.", self.loss_limit)
     }
 
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            // Neither scope is the stricter one: a winner hides a loser in the total, two small losses do by themselves.
+            let locks_less = match (self.lock, old.lock) {
+                (_, None) => false,
+                (None, Some(_)) => true,
+                (Some(term), Some(old_term)) => term.is_shorter_than(old_term),
+            };
+            self.loss_limit > old.loss_limit || self.scope != old.scope || locks_less
+        })
+    }
+
     fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {
         match self.scope {
             Scope::Total => vec![Gauge::dollars(-view.total_unrealized_pnl().unrealized_pnl, self.loss_limit)],

@@ -35,6 +35,13 @@ pub enum Reading {
         /// The most that may be made.
         limit: i64,
     },
+    /// Seconds gone.
+    Seconds {
+        /// Seconds that count.
+        used: i64,
+        /// The seconds after which the rule is broken.
+        limit: i64,
+    },
 }
 
 impl Gauge {
@@ -53,6 +60,11 @@ impl Gauge {
         Self { contract_id: None, reading: Reading::Trades { used, limit } }
     }
 
+    /// A gauge of the whole account in seconds.
+    pub fn seconds(used: i64, limit: i64) -> Self {
+        Self { contract_id: None, reading: Reading::Seconds { used, limit } }
+    }
+
     /// The same of one contract.
     pub fn of(self, contract_id: ContractId) -> Self {
         Self { contract_id: Some(contract_id), ..self }
@@ -63,7 +75,9 @@ impl Gauge {
     pub fn fraction(&self) -> f64 {
         let (used, limit) = match self.reading {
             Reading::Dollars { used, limit } => (used.to_f64(), limit.to_f64()),
-            Reading::Contracts { used, limit } | Reading::Trades { used, limit } => (used as f64, limit as f64),
+            Reading::Contracts { used, limit } | Reading::Trades { used, limit } | Reading::Seconds { used, limit } => {
+                (used as f64, limit as f64)
+            }
         };
         match (used > 0.0, limit > 0.0) {
             (_, true) => used / limit,

@@ -66,10 +66,11 @@ impl Config {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+/// What a breach leads to, the mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Response {
-    CloseAll,
     ReduceToLimit,
+    CloseAll,
     CloseAllAndLockout,
 }
 
@@ -128,6 +129,14 @@ impl Rule for MaxContracts {
             Response::CloseAllAndLockout => "everything is closed and the account locked until the daily reset",
         };
         format!("Above {} contracts ({}), {response}.", self.limit, self.count_type.word())
+    }
+
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            // A gross count is never below the net one.
+            let counts_less = self.count_type == CountType::Net && old.count_type == CountType::Gross;
+            self.limit > old.limit || counts_less || self.response < old.response
+        })
     }
 
     fn gauges(&self, view: &AccountView<'_>) -> Vec<Gauge> {

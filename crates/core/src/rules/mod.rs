@@ -3,10 +3,12 @@
 //! A rule is a pure function of its config, the account's state, what just happened and the time. It returns a verdict
 //! and does nothing. A new rule is a new file here and one line in [`rules!`](self).
 
+mod cooldown;
 mod gauge;
 mod limit;
 mod verdict;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,10 +17,22 @@ use crate::model::RuleId;
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
-pub use verdict::{Breach, Goal, LockTerm, Trigger, Verdict};
+pub use verdict::{Breach, Goal, LockTerm, Note, Trigger, Verdict};
+
+/// Gives a rule to those who must compare it with another of its kind.
+pub trait AsAny {
+    /// The value itself.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
 
 /// A rule with its config.
-pub trait Rule: Send + Sync + std::fmt::Debug {
+pub trait Rule: AsAny + Send + Sync + std::fmt::Debug {
     /// Its stable code.
     fn id(&self) -> RuleId;
 
@@ -30,6 +44,11 @@ pub trait Rule: Send + Sync + std::fmt::Debug {
 
     /// Whether the account breaches it now.
     fn check(&self, view: &AccountView<'_>, trigger: &Trigger) -> Verdict;
+
+    /// What the rule wants to have remembered of this moment for its later verdicts. Asked before [`Rule::check`].
+    fn remember(&self, _view: &AccountView<'_>, _trigger: &Trigger) -> Option<Note> {
+        None
+    }
 
     /// The rule in one sentence with its numbers.
     fn sentence(&self) -> String;
@@ -48,6 +67,27 @@ pub trait Rule: Send + Sync + std::fmt::Debug {
     /// Why the rule could not fire now, besides what every rule needs of the broker; absent when it could.
     fn not_armed(&self, _view: &AccountView<'_>) -> Option<String> {
         None
+    }
+
+    /// Whether the lockout that this rule set is over before its time.
+    fn releases(&self, _view: &AccountView<'_>) -> bool {
+        false
+    }
+
+    /// How far back trades must be known for the rule to be right, in milliseconds, besides the present day's.
+    fn looks_back_ms(&self) -> i64 {
+        0
+    }
+
+    /// Whether the rule must know the names of contracts in which there are only orders.
+    fn names_symbols(&self) -> bool {
+        false
+    }
+
+    /// Whether this config of the rule is looser, in any respect, than the one in force. A rule that cannot tell says so:
+    /// then every change waits, and none slips through.
+    fn loosens(&self, _in_force: &dyn Rule) -> bool {
+        true
     }
 }
 
@@ -145,20 +185,20 @@ macro_rules! rules {
 rules! {
     available {
         max_contracts,
+        max_contracts_per_instrument,
         daily_realized_loss,
         daily_unrealized_loss,
+        max_unrealized_profit,
+        trade_frequency_limit,
+        cooldown_after_loss,
+        no_stop_loss_grace,
+        auth_loss_guard,
+        symbol_blocks,
+        daily_realized_profit,
     }
     in_a_later_version {
-        max_contracts_per_instrument = 2,
-        max_unrealized_profit = 5,
-        trade_frequency_limit = 6,
-        cooldown_after_loss = 7,
-        no_stop_loss_grace = 8,
         session_block_outside = 9,
-        auth_loss_guard = 10,
-        symbol_blocks = 11,
         trade_management = 12,
-        daily_realized_profit = 13,
         max_drawdown = 14,
         news_window = 15,
     }

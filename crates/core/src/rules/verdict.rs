@@ -1,7 +1,9 @@
 //! What a rule is asked, and what it answers.
 
+use jiff::Timestamp;
+
 use crate::model::{ContractId, EnforcementAction, Money, Order, OrderId};
-use crate::state::Book;
+use crate::state::{Book, Strayed};
 
 /// What just happened to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,18 @@ pub enum Verdict {
     Within,
     /// The rule is broken.
     Breached(Box<Breach>),
+}
+
+/// What a rule wants to have remembered. Kept in the account's state until what it speaks of is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A P&L has been far from zero.
+    Strayed {
+        /// The position's contract; absent for the sum over all positions.
+        contract_id: Option<ContractId>,
+        /// On which side.
+        strayed: Strayed,
+    },
 }
 
 /// A broken rule and what follows from it. A breach is not an error.
@@ -57,6 +71,19 @@ impl Breach {
     }
 }
 
+impl Breach {
+    /// Locks until a moment, and closes nothing. The engine says what was there, and may stay.
+    pub fn cooldown(until: Timestamp, reason: String, pnl: Option<Money>) -> Self {
+        Self {
+            action: EnforcementAction::Cooldown,
+            goal: Goal::NothingBeyond { contract_id: None, sizes: Vec::new(), order_ids: Vec::new() },
+            lock: Some(LockTerm::Until(until)),
+            reason,
+            pnl,
+        }
+    }
+}
+
 /// How long a lockout lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,7 +96,18 @@ pub enum LockTerm {
     WithoutEnd,
     /// Until a moment that the rule reckons; no config says it.
     #[serde(skip)]
-    Until(jiff::Timestamp),
+    Until(Timestamp),
+}
+
+impl LockTerm {
+    /// Whether this term ends before the other might.
+    pub(crate) fn is_shorter_than(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::WithoutEnd, _) | (Self::UntilDailyReset, Self::UntilDailyReset) => false,
+            (Self::Until(mine), Self::Until(theirs)) => mine < theirs,
+            (Self::UntilDailyReset | Self::Until(_), _) => true,
+        }
+    }
 }
 
 /// What the broker must show before an enforcement counts as done. Kept with its log row, so a restart goes on with it.
@@ -101,6 +139,15 @@ pub enum Goal {
         /// The orders.
         order_ids: Vec<OrderId>,
     },
+    /// Nothing is there but what is listed: no larger position, no other order; in one contract, or in all.
+    NothingBeyond {
+        /// The contract it speaks of; absent when it speaks of the whole account.
+        contract_id: Option<ContractId>,
+        /// Contracts and the largest size, without sign, that may stay. A contract that is not listed may hold nothing.
+        sizes: Vec<(ContractId, i64)>,
+        /// Orders that may stay.
+        order_ids: Vec<OrderId>,
+    },
 }
 
 impl Goal {
@@ -109,9 +156,13 @@ impl Goal {
         match self {
             Self::Flat { .. } => Some(0),
             Self::PositionClosed { contract_id: closed } => (closed == contract_id).then_some(0),
-            Self::Reduced { targets } => targets.iter().find(|(id, _)| id == contract_id).map(|(_, size)| *size),
+            Self::Reduced { targets } => listed(targets, contract_id),
             Self::ContractsFlat { contract_ids } => contract_ids.contains(contract_id).then_some(0),
             Self::OrdersGone { .. } => None,
+            Self::NothingBeyond { contract_id: only, sizes, .. } => {
+                let speaks_of_it = only.as_ref().is_none_or(|only| only == contract_id);
+                speaks_of_it.then(|| listed(sizes, contract_id).unwrap_or(0))
+            }
         }
     }
 
@@ -127,7 +178,7 @@ impl Goal {
     pub fn cancels_orders(&self) -> bool {
         match self {
             Self::Flat { cancel_orders } => *cancel_orders,
-            Self::ContractsFlat { .. } | Self::OrdersGone { .. } => true,
+            Self::ContractsFlat { .. } | Self::OrdersGone { .. } | Self::NothingBeyond { .. } => true,
             Self::PositionClosed { .. } | Self::Reduced { .. } => false,
         }
     }
@@ -138,7 +189,14 @@ impl Goal {
             Self::Flat { cancel_orders } => *cancel_orders,
             Self::ContractsFlat { contract_ids } => contract_ids.contains(&order.contract_id),
             Self::OrdersGone { order_ids } => order_ids.contains(&order.id),
+            Self::NothingBeyond { contract_id: only, order_ids, .. } => {
+                only.as_ref().is_none_or(|only| *only == order.contract_id) && !order_ids.contains(&order.id)
+            }
             Self::PositionClosed { .. } | Self::Reduced { .. } => false,
         }
     }
+}
+
+fn listed(sizes: &[(ContractId, i64)], contract_id: &ContractId) -> Option<i64> {
+    sizes.iter().find(|(id, _)| id == contract_id).map(|(_, size)| *size)
 }

@@ -7,12 +7,21 @@ mod book;
 mod locks;
 mod markets;
 mod session;
+mod standing;
+mod tracking;
+mod trades;
 
 pub use book::{Book, Heard};
-pub use locks::Locks;
+pub(crate) use locks::Set;
+pub use locks::{Holds, Locks, Pardon};
 pub use markets::{Market, Markets};
 pub(crate) use session::DayOfTrade;
 pub use session::Session;
+pub use standing::Standing;
+pub(crate) use standing::UnseenFills;
+pub use tracking::{Strayed, Tracked, Tracking};
+pub use trades::KnownTrade;
+pub(crate) use trades::TradeMemory;
 
 use jiff::Timestamp;
 
@@ -34,6 +43,47 @@ pub struct AccountState {
     /// Whether positions and orders are known for certain: false from a gap or a refused payload until the broker's
     /// word was taken over.
     pub certain: bool,
+    /// When the broker was last asked for its books and every position and order of the answer could be read.
+    pub looked_at: Option<Timestamp>,
+    /// How the open positions fared.
+    pub tracking: Tracking,
+    /// What stood when the rules in force were taken over.
+    pub standing: Standing,
+    /// Whether the broker let the account trade at some moment of this run.
+    pub could_trade_in_this_run: bool,
+    pub(crate) fills: UnseenFills,
+    pub(crate) trade_memory: TradeMemory,
+}
+
+impl AccountState {
+    /// Whether the broker lets the account trade; absent before its first word. A word without `canTrade` counts as true.
+    pub fn may_trade(&self) -> Option<bool> {
+        self.account.as_ref().map(|account| account.can_trade.unwrap_or(true))
+    }
+
+    /// Takes over the broker's word of the account. Says whether anything is new.
+    pub(crate) fn observe_account(&mut self, account: Account) -> bool {
+        let is_new = self.account.as_ref() != Some(&account);
+        self.account = Some(account);
+        self.could_trade_in_this_run |= self.may_trade() == Some(true);
+        is_new
+    }
+
+    /// Takes over that a position changed, in every measure of what stood.
+    pub(crate) fn observe_change(
+        &mut self,
+        contract_id: &ContractId,
+        before: Option<&Position>,
+        after: Option<&Position>,
+        at: Timestamp,
+    ) {
+        let signed = |position: Option<&Position>| position.map_or(0, |position| position.signed_size());
+        self.fills.shown(contract_id, signed(after).saturating_sub(signed(before)), at);
+        self.standing.observe(contract_id, before, after);
+        if let Some(standing) = &mut self.locks.standing {
+            standing.observe(contract_id, before, after);
+        }
+    }
 }
 
 /// One account and the markets, at a moment: all that a rule may look at.

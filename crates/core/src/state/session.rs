@@ -81,6 +81,11 @@ impl Session {
         self.trades.get(&trade_id)
     }
 
+    /// Every trade of the day, voided ones too.
+    pub fn trades(&self) -> impl Iterator<Item = &Trade> {
+        self.trades.values()
+    }
+
     /// The day's trades, once it is over.
     pub(crate) fn into_trades(self) -> BTreeMap<TradeId, Trade> {
         self.trades

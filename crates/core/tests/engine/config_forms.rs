@@ -136,16 +136,11 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
 }
 
 #[test]
-fn rules_of_later_versions_are_listed_as_unavailable_when_enabled() {
-    let set = rules(json!({
-        "max_contracts": {},
-        "trade_frequency_limit": {"enabled": true, "limits": {"per_minute": 3}},
-        "session_block_outside": {"enabled": false},
-        "symbol_blocks": {"blocked_symbols": ["ES"]},
-    }));
-    assert_eq!(set.rules().count(), 1);
-    let listed: Vec<_> = set.unavailable().iter().map(|(rule, key)| (rule.to_string(), *key)).collect();
-    assert_eq!(listed, [("RULE-006".to_owned(), "trade_frequency_limit"), ("RULE-011".to_owned(), "symbol_blocks")]);
+fn a_rule_that_is_switched_off_is_neither_armed_nor_missing() {
+    let off: serde_json::Map<_, _> =
+        RulesConfig::KEYS.iter().map(|key| ((*key).to_owned(), json!({"enabled": false}))).collect();
+    let set = rules(off.into());
+    assert_eq!((set.rules().count(), set.unavailable().len()), (0, 0));
 }
 
 #[test]
@@ -162,7 +157,11 @@ fn every_rule_has_its_key_its_number_and_its_place() {
         ]
     );
     // All the others, enabled, are listed: together they make up the fifteen.
-    let all: serde_json::Map<_, _> = RulesConfig::KEYS.iter().map(|key| ((*key).to_owned(), json!({}))).collect();
+    let options = |key: &str| match key {
+        "max_contracts_per_instrument" => json!({"limits": {"MNQ": 1}}),
+        _ => json!({}),
+    };
+    let all: serde_json::Map<_, _> = RulesConfig::KEYS.iter().map(|key| ((*key).to_owned(), options(key))).collect();
     let set = rules(all.into());
     assert_eq!(set.rules().count() + set.unavailable().len(), usize::from(RuleId::LAST));
 }

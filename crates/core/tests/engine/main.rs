@@ -7,8 +7,14 @@ mod probe;
 
 mod config_forms;
 mod properties;
+mod rules_account;
+mod rules_cooldown;
+mod rules_instrument;
 mod rules_loss;
 mod rules_max_contracts;
+mod rules_profit;
+mod rules_stop_grace;
+mod scenarios_cooldown;
 mod scenarios_day;
 mod scenarios_enforcement;
 mod scenarios_faults;

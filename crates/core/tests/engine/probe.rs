@@ -93,4 +93,25 @@ impl Probe {
         let trade = trade_with(self.next_trade, ALICE, pnl, fees, self.at, false);
         self.feed(Event::Trade(trade))
     }
+
+    /// Lets time pass; gives what came of time alone.
+    pub fn wait(&mut self, milliseconds: i64) -> Vec<Response> {
+        self.at = after(self.at, milliseconds - 1);
+        self.feed(Event::TimePassed)
+    }
+
+    /// The broker's books as they are, asked for now. Gives what came of them.
+    pub fn look(&mut self, positions: Vec<Position>, orders: Vec<Order>) -> Vec<Response> {
+        let asked_at = after(self.at, 1);
+        self.feed(Event::Snapshot(Box::new(Snapshot {
+            account_id: ALICE,
+            asked_at,
+            account: None,
+            positions,
+            orders,
+            trades: Vec::new(),
+            trades_since: None,
+            refused: Vec::new(),
+        })))
+    }
 }

@@ -5,7 +5,7 @@ use riskd_core::model::*;
 use serde_json::json;
 
 use crate::build::*;
-use crate::harness::{Look, World};
+use crate::harness::{Look, Outcome, World};
 
 fn loss_rules() -> serde_json::Value {
     json!({"daily_unrealized_loss": {"loss_limit": 300, "action": "CLOSE_ALL_AND_LOCKOUT"}})
@@ -322,4 +322,50 @@ fn a_look_asked_for_at_the_moment_of_an_event_is_the_newer_word() {
     assert_eq!(world.looks(), looks + 1, "asked for at the same moment");
     world.run(20);
     assert!(world.account(ALICE).book.has_no_positions(), "the broker holds nothing");
+}
+
+#[test]
+fn a_close_left_to_anothers_order_is_released_by_its_end_though_no_look_is_answered() {
+    let mut world = World::new(&[ALICE], loss_rules());
+    world.trades(ALICE, MNQ, 2);
+    world.run(1_000);
+    // The trader's own market order is in the market when the limit is reached, and is cancelled there a little later.
+    let draft = OrderDraft {
+        created_at: world.now,
+        updated_at: world.now,
+        ..order(900, ALICE, MNQ, OrderType::Market, Side::Sell, 2, OrderState::Working).into_draft()
+    };
+    let working = Order::new(draft.clone(), &checks()).unwrap();
+    world.broker.account(ALICE).orders.insert(working.id, working.clone());
+    world.feed(Event::Order(working));
+    world.broker.looks.extend([Look::Failed; 40]);
+    world.quotes(MNQ, "19900");
+    world.run(1_000);
+    assert!(world.protective_sends().is_empty(), "left to the order that works: {:#?}", world.protective_sends());
+    world.broker.account(ALICE).orders.clear();
+    let ended = Order::new(OrderDraft { state: OrderState::Cancelled, ..draft }, &checks()).unwrap();
+    world.feed(Event::Order(ended));
+    world.run(5_000);
+    assert!(!world.broker.looks.is_empty(), "no look was answered yet");
+    assert!(world.broker.is_flat(ALICE), "{:#?}", world.protective_sends());
+    assert!(!world.doubled && !world.crossed_zero);
+}
+
+#[test]
+fn a_close_answered_whole_is_looked_at_sooner_than_a_part() {
+    for (rules, wait_ms) in [
+        (json!({"max_contracts": {"limit": 1, "count_type": "gross"}}), 250),
+        (json!({"max_contracts": {"limit": 1, "count_type": "gross", "reduce_to_limit": true}}), 1_000),
+    ] {
+        let mut world = World::new(&[ALICE], rules);
+        // Accepted and not done: the second request follows the first look that may lead to one.
+        world.broker.outcomes.push_back(Outcome::AcceptedNotDone);
+        world.trades(ALICE, MNQ, 3);
+        world.run(10_000);
+        let sends = world.protective_sends();
+        assert_eq!(sends.len(), 2, "{sends:#?}");
+        let gap = milliseconds_between(sends[0].0, sends[1].0);
+        assert!((wait_ms..wait_ms + 100).contains(&gap), "{gap} ms");
+        assert!(!world.crossed_zero);
+    }
 }

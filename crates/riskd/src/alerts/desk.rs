@@ -79,6 +79,13 @@ pub struct Tried {
     pub took_ms: u64,
 }
 
+impl std::fmt::Debug for Alerts {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Addresses of channels are secrets.
+        formatter.debug_struct("Alerts").field("channels", &self.0.channels.len()).finish_non_exhaustive()
+    }
+}
+
 impl Alerts {
     /// Alerts that reach the log alone.
     pub fn to_the_log_alone(clock: Clock) -> Self {

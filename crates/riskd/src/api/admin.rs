@@ -7,11 +7,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use riskd_core::model::AdminActKind;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 use utoipa::ToSchema;
 
+use super::acts::record;
 use super::extract::{Asked, Body, Client};
 use super::guard::{bearer, cookie};
 use super::password::{PasswordError, is_password};
@@ -106,9 +108,11 @@ pub(super) async fn login(
     shared.clients.tried(client.address, now, right);
     if !right {
         warn!(address = %client.address, "wrong admin password");
+        record(shared, client, AdminActKind::LogInRefused, None, None).await;
         return Err(Problem::unauthorized("That is not the admin's password.").named("wrong-password"));
     }
     info!(address = %client.address, "an admin logged in");
+    record(shared, client, AdminActKind::LogIn, None, None).await;
     let (token, ends_at) = shared.sessions.begin(now);
     let expires_at = time(ends_at);
     if asked.token == Some(true) {

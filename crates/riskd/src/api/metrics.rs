@@ -1,6 +1,7 @@
 //! `/metrics`: what Prometheus reads, written by hand: the figures lie ready in the newest picture, and a registry would
 //! only copy them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,6 +32,7 @@ pub(super) async fn metrics(state: State<Arc<Shared>>) -> Response {
         of_accounts(&mut page, &picture);
         of_enforcement(&mut page, &picture);
         of_the_broker(&mut page, &picture);
+        of_the_alerts(&mut page, &picture);
     }
     of_the_store(&mut page, shared);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page.text).into_response()
@@ -232,6 +234,25 @@ fn of_the_broker(page: &mut Page, picture: &Picture) {
         [("ordinary", Priority::Ordinary), ("snapshot", Priority::Snapshot), ("enforcement", Priority::Enforcement)]
     {
         page.figure(&[("priority", name)], gateway.rate_limit_room(priority));
+    }
+}
+
+fn of_the_alerts(page: &mut Page, picture: &Picture) {
+    page.family("riskd_alarms", "gauge", "What is wrong now, by code and severity.");
+    let mut alarms: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for alarm in super::overview::alarms(picture) {
+        *alarms.entry((alarm.code, alarm.severity.name())).or_default() += 1;
+    }
+    for ((code, severity), count) in alarms {
+        page.figure(&[("code", code), ("severity", severity)], count);
+    }
+    let channels = picture.alerts.as_ref().map(|alerts| alerts.channels()).unwrap_or_default();
+    page.family("riskd_alerts_total", "counter", "Messages to alert channels, by what became of them.");
+    for channel in channels {
+        let outcomes = [("delivered", channel.delivered), ("failed", channel.failed), ("dropped", channel.dropped)];
+        for (outcome, count) in outcomes {
+            page.figure(&[("channel", &channel.name), ("outcome", outcome)], count);
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! Architecture invariant: no state of the engine is reached from here, and no row is written.
 
 mod accounts;
+mod acts;
 mod admin;
 mod assets;
 mod clients;
@@ -52,8 +53,9 @@ pub use openapi::document;
 pub use password::{LONGEST_PASSWORD, PasswordError, SHORTEST_PASSWORD, set_password};
 
 use crate::config::{ApiConfig, DatabaseConfig};
-use crate::daemon::Phase;
+use crate::daemon::admin::AdminDesk;
 use crate::daemon::publish::Published;
+use crate::daemon::{Phase, Stop};
 use clients::Clients;
 use herald::Herald;
 use problem::Problem;
@@ -98,6 +100,10 @@ pub struct Surroundings {
     pub published: Published,
     /// The state database.
     pub database: DatabaseConfig,
+    /// The way to the loop for what an admin asks.
+    pub admin: AdminDesk,
+    /// Stops the daemon.
+    pub stop: Stop,
 }
 
 /// The running server.
@@ -139,6 +145,8 @@ impl Server {
             database: database::Remembered::default(),
             clients: Clients::new(config.requests_per_second),
             sessions: Sessions::new(config.admin_idle, config.admin_longest),
+            admin: surroundings.admin,
+            stop: surroundings.stop,
             password_turn: tokio::sync::Semaphore::new(1),
             traffic: shared::Traffic::default(),
             stopping: stopping.clone(),

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::shared::Shared;
-use super::{accounts, admin, database, enforcements, health, metrics, rules, stream, trader};
+use super::{accounts, acts, admin, database, enforcements, health, metrics, rules, stream, trader};
 
 /// The document's head.
 #[derive(OpenApi)]
@@ -44,6 +44,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(admin::login))
         .routes(routes!(admin::logout))
         .routes(routes!(admin::session))
+        .routes(routes!(acts::stop))
+        .routes(routes!(acts::test_alerts))
         .route("/openapi.json", axum::routing::get(served));
     OpenApiRouter::with_openapi(Head::openapi())
         .nest("/api/v1", api)

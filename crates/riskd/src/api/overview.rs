@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::{AccountSummary, time};
+use crate::alerts::{self, Alerts};
 use crate::daemon::Phase;
 use crate::daemon::publish::{AccountPicture, LinkPicture, Picture};
 
@@ -118,6 +119,15 @@ pub(super) enum AlarmSeverity {
     Warning,
 }
 
+impl AlarmSeverity {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// What the overview needs besides a picture.
 pub(super) struct Frame {
     pub(super) phase: Phase,
@@ -191,11 +201,11 @@ pub(super) fn alarms(picture: &Picture) -> Vec<Alarm> {
     use AlarmSeverity::{Critical, Warning};
     if !picture.user_link.up {
         let message = "The link to the broker's user hub is down: fills and positions are not seen as they happen.";
-        raise("user_link_down", Critical, picture.user_link.since, message.to_owned());
+        raise("broker_link_down", Critical, picture.user_link.since, message.to_owned());
     }
     if !picture.market_link.up {
         let message = "The link to the broker's market hub is down: open losses are reckoned with old prices.";
-        raise("market_link_down", Critical, picture.market_link.since, message.to_owned());
+        raise("broker_link_down", Critical, picture.market_link.since, message.to_owned());
     }
     if let Some(since) = picture.journal_failing_since {
         let message = "The state database takes no writes: protection goes on, nothing is unlocked meanwhile.";
@@ -206,7 +216,7 @@ pub(super) fn alarms(picture: &Picture) -> Vec<Alarm> {
             let (severity, code) = match severity {
                 Severity::Warning => (Warning, "enforcement_slow"),
                 Severity::Critical => (Critical, "enforcement_slow"),
-                Severity::Failure => (Critical, "enforcement_failing"),
+                Severity::Failure => (Critical, "enforcement_failed"),
             };
             let message = format!("Account {}: the broker has not confirmed an enforcement in time.", account.name);
             raise(code, severity, since, message);
@@ -215,7 +225,7 @@ pub(super) fn alarms(picture: &Picture) -> Vec<Alarm> {
     let uncertain = picture.accounts.iter().filter(|account| !account.certain).count();
     if uncertain > 0 && picture.user_link.up {
         let message = format!("{uncertain} accounts: positions and orders are not known for certain yet.");
-        raise("uncertain", Warning, picture.user_link.since, message);
+        raise("account_uncertain", Warning, picture.user_link.since, message);
     }
     let not_armed = picture.accounts.iter().filter(|account| account.not_armed().next().is_some()).count();
     if not_armed > 0 {
@@ -226,6 +236,19 @@ pub(super) fn alarms(picture: &Picture) -> Vec<Alarm> {
         let name = market.name.as_deref().unwrap_or(market.contract_id.as_str());
         let message = format!("{name}: the newest quote is old; open positions are valued with it.");
         raise("quotes_stale", Warning, market.quoted_at.unwrap_or(picture.market_link.since), message);
+    }
+    // What the watchers of the alerts found, where it is not said already: they count over an hour, and see the chores.
+    let found = picture.alerts.as_ref().map(Alerts::alarms).unwrap_or_default();
+    for alarm in found {
+        let severity = match alarm.severity {
+            alerts::Severity::Critical => Critical,
+            alerts::Severity::Warning => Warning,
+            // Good to know is no alarm.
+            alerts::Severity::Info => continue,
+        };
+        if alarms.iter().all(|said| said.code != alarm.code.name()) {
+            alarms.push(Alarm { code: alarm.code.name(), severity, message: alarm.message, since: time(alarm.since) });
+        }
     }
     alarms.sort_by_key(|alarm| alarm.severity);
     alarms

@@ -19,8 +19,9 @@ use super::overview::Frame;
 use super::problem::Problem;
 use super::session::Sessions;
 use crate::config::{ApiConfig, DatabaseConfig};
+use crate::daemon::admin::AdminDesk;
 use crate::daemon::publish::{AccountPicture, Interest, Picture};
-use crate::daemon::{Phase, negative_price_roots};
+use crate::daemon::{Phase, Stop, negative_price_roots};
 
 /// Queries of the store that run side by side; more wait.
 const QUERIES_AT_A_TIME: usize = 4;
@@ -44,6 +45,10 @@ pub(super) struct Shared {
     pub(super) database: Remembered,
     pub(super) clients: Clients,
     pub(super) sessions: Sessions,
+    /// The way to the loop for what an admin asks.
+    pub(super) admin: AdminDesk,
+    /// Stops the daemon.
+    pub(super) stop: Stop,
     /// Passwords are looked at one at a time.
     pub(super) password_turn: Semaphore,
     pub(super) traffic: Traffic,

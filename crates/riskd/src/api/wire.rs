@@ -59,6 +59,8 @@ pub(super) enum Unit {
     Contracts,
     /// Trades made.
     Trades,
+    /// Seconds gone.
+    Seconds,
 }
 
 /// How near an account is to a limit.
@@ -91,6 +93,9 @@ impl GaugeView {
             }
             Reading::Trades { used, limit } => {
                 (Unit::Trades, used as f64, limit as f64, limit.saturating_sub(used) as f64)
+            }
+            Reading::Seconds { used, limit } => {
+                (Unit::Seconds, used as f64, limit as f64, limit.saturating_sub(used) as f64)
             }
         };
         Self {

@@ -40,12 +40,16 @@ commands! {
     sim => Sim,
     status => Status,
     log => Log,
+    stop => Stop,
+    admin => Admin,
     alerts => Alerts,
     db => Db,
 }
 
 pub(crate) mod failures;
 mod pace;
+mod remote;
+mod secret_input;
 mod state;
 mod supervisor;
 mod words;

@@ -12,6 +12,7 @@ use crate::api;
 use crate::cli::Context;
 use crate::cli::supervisor::Supervisor;
 use crate::config::Surroundings as ConfigSurroundings;
+use crate::daemon::admin::{AdminRequests, administration};
 use crate::daemon::publish::{Publisher, publishing};
 use crate::daemon::{self, AccountSetup, Phase, Setup, Stop, Surroundings};
 use crate::failure::{Exit, Failure, FailureKind};
@@ -52,14 +53,23 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let clock = daemon::steady_clock();
     let (phase, phases) = watch::channel(Phase::Opening);
     let (publisher, published) = publishing();
-    let around = api::Surroundings { clock: clock.clone(), phase: phases, published, database: setup.database.clone() };
+    let (admin, requests) = administration();
+    let stop = Stop::new();
+    let around = api::Surroundings {
+        clock: clock.clone(),
+        phase: phases,
+        published,
+        database: setup.database.clone(),
+        admin,
+        stop: stop.clone(),
+    };
     let server = for_the_dashboard.block_on(api::start_if_possible(&setup.api, around));
     if args.require_api && server.is_none() {
         return Err(Failure::new(FailureKind::Failed, "The dashboard cannot be served; the log says why.")
             .meaning("NOTHING IS PROTECTED: --require-api asks not to start without it.")
             .next("free the port, or name another one as api.listen in api.yaml"));
     }
-    let summary = runtime.block_on(watch_accounts(setup, clock, phase, publisher));
+    let summary = runtime.block_on(watch_accounts(setup, clock, stop, phase, (publisher, requests)));
     if let Some(server) = server {
         for_the_dashboard.block_on(server.stop());
     }
@@ -100,10 +110,10 @@ fn runtime(threads: Option<usize>) -> Result<tokio::runtime::Runtime, Failure> {
 async fn watch_accounts(
     setup: Setup,
     clock: riskd_store::Clock,
+    stop: Stop,
     phase: watch::Sender<Phase>,
-    publisher: Publisher,
+    (publisher, admin): (Publisher, AdminRequests),
 ) -> Result<daemon::Summary, Failure> {
-    let stop = Stop::new();
     tokio::spawn(stop_on_signals(stop.clone())?);
     tokio::spawn(tell_of_readiness(phase.subscribe()));
     let supervisor = Supervisor::of_this_process();
@@ -113,6 +123,7 @@ async fn watch_accounts(
         phase,
         on_database_event: Arc::new(move |event| supervisor.tell(&event)),
         publisher,
+        admin,
     };
     daemon::run(setup, surroundings).await
 }

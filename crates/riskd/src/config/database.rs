@@ -29,6 +29,8 @@ pub struct DatabaseConfig {
     pub track_drawdown: bool,
     /// Whether `rule_commitments` is kept, so that a looser config waits for the next reset.
     pub track_commitments: bool,
+    /// Whether enforcements and acts of administrators are attested in `audit_trail`.
+    pub audit_trail: bool,
     /// How long rows are kept.
     pub retention: RetentionConfig,
     /// When rows that are too old are deleted: five cron fields, in UTC.
@@ -140,6 +142,7 @@ impl DatabaseConfig {
             .with(Feature::DailyUnrealizedPnl, self.track_unrealized_pnl)
             .with(Feature::DrawdownMarks, self.track_drawdown)
             .with(Feature::RuleCommitments, self.track_commitments && self.is_written)
+            .with(Feature::AuditTrail, self.audit_trail && self.is_written)
     }
 
     /// What the daemon works with: whatever the config does not turn off, and what the rules need. `drawdown` says whether
@@ -148,6 +151,7 @@ impl DatabaseConfig {
         self.features()
             .with(Feature::DrawdownMarks, self.track_drawdown || drawdown)
             .with(Feature::RuleCommitments, self.track_commitments)
+            .with(Feature::AuditTrail, self.audit_trail)
     }
 
     /// Which backups are kept.
@@ -238,6 +242,7 @@ struct DatabaseSection {
     track_unrealized_pnl: bool,
     track_drawdown: bool,
     track_commitments: Option<bool>,
+    audit_trail: Option<bool>,
     retention: RetentionConfig,
     cleanup: CleanupSection,
     indexes: IndexesConfig,
@@ -304,6 +309,7 @@ impl DatabaseSection {
             track_unrealized_pnl: self.track_unrealized_pnl,
             track_drawdown: self.track_drawdown,
             track_commitments: self.track_commitments.unwrap_or(true),
+            audit_trail: self.audit_trail.unwrap_or(true),
             retention: self.retention,
             cleanup_schedule: self.cleanup.schedule,
             indexes: self.indexes,

@@ -9,6 +9,7 @@ use riskd_store::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+use super::admin::{AdminRequest, AdminRequests, AdminWish, answer_when_durable};
 use super::executor::Executor;
 use super::journal::{Journal, Outcome};
 use super::notices::Counts;
@@ -46,6 +47,8 @@ pub(super) struct EventLoop {
     pub(super) retry_writes_at: Timestamp,
     /// Shows people what there is.
     pub(super) publisher: Publisher,
+    /// What admins ask.
+    pub(super) admin: AdminRequests,
     /// Told what people are to know.
     pub(super) alerts: Alerts,
     /// Fed as long as the loop turns.
@@ -85,6 +88,7 @@ impl EventLoop {
                     self.take(Event::TimePassed);
                 }
             }
+            request = self.admin.next() => self.take_request(request),
             _ = stop.changed() => {}
         }
         self.publish();
@@ -97,6 +101,7 @@ impl EventLoop {
             journal_failing: self.journal.is_failing(),
             inbox: &self.inbox,
             gateway: Some(self.executor.gateway()),
+            alerts: Some(&self.alerts),
         };
         self.publisher.turn(&self.engine, &self.config, self.clock.now(), &around);
     }
@@ -119,6 +124,15 @@ impl EventLoop {
                 now.saturating_add(jiff::SignedDuration::from_millis(RETRY_WRITES_EVERY_MS)).unwrap_or(now);
             let engine = &self.engine;
             self.journal.retry(|| engine.durable_state());
+        }
+    }
+
+    /// Does what an admin asks, and keeps a record of it. What is done and its record are one batch of writes.
+    fn take_request(&mut self, request: AdminRequest) {
+        let at = self.clock.now();
+        let (wish, audit, answer) = request.into_parts(at);
+        match wish {
+            AdminWish::Record { .. } => answer_when_durable(self.journal.submit(vec![audit]), answer),
         }
     }
 

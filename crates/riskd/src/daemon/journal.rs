@@ -182,7 +182,8 @@ fn is_history(write: &Write) -> bool {
         | Write::PutDailyUnrealizedPnl(_)
         | Write::PutDrawdownMark(_)
         | Write::PutCommitment(_)
-        | Write::RemoveCommitment { .. } => true,
+        | Write::RemoveCommitment { .. }
+        | Write::AppendAudit(_) => true,
         Write::PutEnforcement { log, .. } => log.status != EnforcementStatus::Pending,
         Write::PutLockout(_)
         | Write::ClearLockout { .. }

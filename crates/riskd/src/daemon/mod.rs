@@ -3,6 +3,7 @@
 //! Architecture invariant: no choice about money is made here. The loop owns the one clock, the journal the one way to
 //! the disk, the executor the one way to the broker; what to do is decided by `riskd_core::engine::step`.
 
+pub mod admin;
 mod clock;
 mod event_loop;
 mod executor;
@@ -37,6 +38,7 @@ pub use summary::Summary;
 
 use crate::alerts::{Alerts, Signal};
 use crate::failure::{Failure, FailureKind};
+use admin::AdminRequests;
 use event_loop::EventLoop;
 use executor::Executor;
 use journal::{Journal, Outcome};
@@ -104,6 +106,8 @@ pub struct Surroundings {
     pub on_database_event: Arc<dyn Fn(riskd_store::Event) + Send + Sync>,
     /// Shows people what there is.
     pub publisher: Publisher,
+    /// What admins ask.
+    pub admin: AdminRequests,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -131,7 +135,7 @@ pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Fa
 }
 
 async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> Result<Summary, Failure> {
-    let Surroundings { clock, stop, phase, on_database_event, publisher } = surroundings;
+    let Surroundings { clock, stop, phase, on_database_event, publisher, admin } = surroundings;
     phase.send_replace(Phase::Opening);
     let Some(database) = open_database(&setup, &clock, &stop, on_database_event, alerts).await? else {
         return Ok(Summary::of_nothing());
@@ -146,7 +150,7 @@ async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> R
     };
     accounts.iter().for_each(AccountSetup::announce);
     alerts.signal(Signal::NotArmed { rules: setup::not_armed(&accounts) });
-    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway, publisher, alerts)?;
+    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway, (publisher, admin), alerts)?;
     phase.send_replace(Phase::Watching);
     info!(accounts = accounts.len(), "watching");
     alerts.signal(Signal::Started { accounts: accounts.len() });
@@ -162,7 +166,7 @@ fn assemble(
     database: &OwnedDatabase,
     clock: &Clock,
     gateway: Gateway,
-    mut publisher: Publisher,
+    (mut publisher, admin): (Publisher, AdminRequests),
     alerts: &Alerts,
 ) -> Result<EventLoop, Failure> {
     publisher.name_accounts(accounts.iter().map(|account| (account.id(), account.account.name.clone())));
@@ -176,7 +180,8 @@ fn assemble(
         error!("a row cannot be read and is left alone: {unreadable}");
     }
     let (outcome_sender, outcomes) = mpsc::unbounded_channel::<Outcome>();
-    let writer = Writer::open(database.path(), WriterOptions::new(clock.clone())).map_err(store_failure)?;
+    let options = WriterOptions { audit_trail: setup.database.audit_trail, ..WriterOptions::new(clock.clone()) };
+    let writer = Writer::open(database.path(), options).map_err(store_failure)?;
     let (events, inbox) = event_queue(QUEUE_CAPACITY);
     let mut actions = Vec::new();
     let engine = engine::start(&config, remembered.memory, now, &mut actions);
@@ -205,6 +210,7 @@ fn assemble(
         actions,
         retry_writes_at: Timestamp::MIN,
         publisher,
+        admin,
         alerts: alerts.clone(),
         watchdog: Watchdog::of_this_process(),
     })

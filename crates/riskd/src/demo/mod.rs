@@ -23,6 +23,7 @@ pub use report::Report;
 
 use crate::api;
 use crate::config::{ApiConfig, ConfigFolder, Surroundings as ConfigSurroundings};
+use crate::daemon::admin::administration;
 use crate::daemon::publish::publishing;
 use crate::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
 use crate::failure::{Failure, FailureKind};
@@ -82,9 +83,16 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let stop = Stop::new();
     let (phase, phases) = watch::channel(Phase::Opening);
     let (publisher, published) = publishing();
+    let (admin, requests) = administration();
     let clock = daemon::steady_clock();
-    let around =
-        api::Surroundings { clock: clock.clone(), phase: phases.clone(), published, database: setup.database.clone() };
+    let around = api::Surroundings {
+        clock: clock.clone(),
+        phase: phases.clone(),
+        published,
+        database: setup.database.clone(),
+        admin,
+        stop: stop.clone(),
+    };
     let server = serve_dashboard(&setup.api, around).await;
     if let Some(server) = &server {
         audience.line(&format!("Dashboard at {}", server.url()));
@@ -96,6 +104,7 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),
         publisher,
+        admin: requests,
     };
     let mut running = tokio::spawn(daemon::run(setup.clone(), surroundings));
     tokio::select! {

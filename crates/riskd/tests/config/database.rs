@@ -27,7 +27,9 @@ fn defaults_are_the_documented_ones() {
         assert_eq!((config.backup.retention_days, config.backup.max_backups), (30, 10));
         assert_eq!(config.schema.current_version, 2);
         assert!(config.schema.auto_migrate && config.schema.backup_before_migrate);
-        assert!(!config.track_unrealized_pnl && !config.track_drawdown && config.track_commitments);
+        assert!(
+            !config.track_unrealized_pnl && !config.track_drawdown && config.track_commitments && config.audit_trail
+        );
         let retention = config.retention;
         assert_eq!((retention.trade_history_days, retention.daily_pnl_days), (7, 90));
         assert_eq!((retention.enforcement_log_days, retention.daily_unrealized_pnl_days), (365, 7));
@@ -51,6 +53,7 @@ database:
   track_unrealized_pnl: true
   track_drawdown: true
   track_commitments: false
+  audit_trail: false
   retention: { trade_history: 1, daily_pnl: 2, enforcement_log: 3, daily_unrealized_pnl: 36500 }
   cleanup: { schedule: \"30 3 * * 1\" }
   indexes: { analytics_enabled: false, monitor_usage: no, slow_query_threshold_ms: 1 }
@@ -63,7 +66,7 @@ monitoring:
     let config = load(&written.folder).unwrap();
     assert_eq!(config.path, written.base.path().join("other/mine.db"));
     assert!(!config.schema.auto_migrate && !config.schema.backup_before_migrate && !config.wants_backup());
-    assert!(config.track_unrealized_pnl && config.track_drawdown && !config.track_commitments);
+    assert!(config.track_unrealized_pnl && config.track_drawdown && !config.track_commitments && !config.audit_trail);
     let retention = config.retention;
     assert_eq!((retention.trade_history_days, retention.daily_pnl_days), (1, 2));
     assert_eq!((retention.enforcement_log_days, retention.daily_unrealized_pnl_days), (3, 36_500));
@@ -258,7 +261,10 @@ fn tables_beyond_the_users_document_are_for_the_daemon_and_for_whoever_has_a_con
     for path in [None, Some(Path::new("some.db"))] {
         let config = DatabaseConfig::load(&written.folder, path).unwrap();
         assert_eq!(config.features(), Features::default(), "a command");
-        assert!(has(config.features_with(false), Feature::RuleCommitments), "the daemon");
+        assert!(
+            [Feature::RuleCommitments, Feature::AuditTrail].iter().all(|f| has(config.features_with(false), *f)),
+            "the daemon"
+        );
         assert!(
             has(config.features_with(true), Feature::DrawdownMarks)
                 && !has(config.features_with(false), Feature::DrawdownMarks)

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use riskd::config::{ConfigFolder, Surroundings as ConfigSurroundings};
+use riskd::daemon::admin::AdminRequests;
+use riskd::daemon::publish::Publisher;
 use riskd::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
 use riskd::failure::Failure;
 use riskd_core::model::{AccountId, ContractId, OrderId, Price, Side};
@@ -175,14 +177,20 @@ impl Ground {
     }
 
     pub(crate) fn start_with(&self, setup: Setup) -> Daemon {
-        let (stop, clock) = (Stop::new(), self.clock.clone());
+        self.start_showing(setup, Publisher::to_nobody(), AdminRequests::none(), Stop::new())
+    }
+
+    /// The same, with somebody who looks.
+    pub(crate) fn start_showing(&self, setup: Setup, publisher: Publisher, admin: AdminRequests, stop: Stop) -> Daemon {
+        let clock = self.clock.clone();
         let (phase, phases) = watch::channel(Phase::Opening);
         let surroundings = Surroundings {
             clock: Clock::new(move || clock.now()),
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),
-            publisher: daemon::publish::Publisher::to_nobody(),
+            publisher,
+            admin,
         };
         Daemon { task: tokio::spawn(daemon::run(setup, surroundings)), stop, phases }
     }
@@ -269,7 +277,7 @@ impl Ground {
 pub(crate) struct Daemon {
     task: JoinHandle<Result<Summary, Failure>>,
     pub(crate) stop: Stop,
-    phases: watch::Receiver<Phase>,
+    pub(crate) phases: watch::Receiver<Phase>,
 }
 
 impl Daemon {

@@ -1,7 +1,10 @@
 //! docs/rules.md against the rules' own config types: every option, every default, and what is not armed.
 
 use riskd::config::{ConfigFolder, load_rules};
-use riskd_core::rules::{RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts};
+use riskd_core::rules::{
+    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, max_contracts_per_instrument,
+    max_unrealized_profit, no_stop_loss_grace,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor, value};
 
@@ -9,11 +12,18 @@ use crate::markdown::{code, prose, rows, section};
 use crate::{document, must_be_empty};
 
 /// The rules of this version: heading, key, and the options their config type accepts.
-fn available() -> [(&'static str, &'static str, Vec<&'static str>); 3] {
-    [
+fn available() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
+    vec![
         ("## RULE-001 `max_contracts`", "max_contracts", fields_of::<max_contracts::Config>()),
+        (
+            "## RULE-002 `max_contracts_per_instrument`",
+            "max_contracts_per_instrument",
+            fields_of::<max_contracts_per_instrument::Config>(),
+        ),
         ("## RULE-003 `daily_realized_loss`", "daily_realized_loss", fields_of::<daily_realized_loss::Config>()),
         ("## RULE-004 `daily_unrealized_loss`", "daily_unrealized_loss", fields_of::<daily_unrealized_loss::Config>()),
+        ("## RULE-005 `max_unrealized_profit`", "max_unrealized_profit", fields_of::<max_unrealized_profit::Config>()),
+        ("## RULE-008 `no_stop_loss_grace`", "no_stop_loss_grace", fields_of::<no_stop_loss_grace::Config>()),
     ]
 }
 

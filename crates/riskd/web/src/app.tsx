@@ -191,9 +191,10 @@ function Toasts() {
 /** The window's title and icon; they change in a tab that nobody looks at, too. */
 function Face({ here }: { here: string }) {
   const where = useStore(route);
-  const name = here === "accounts" ? (account(Number(where.path[1]))?.name ?? "Account") : (PAGES.find(([path]) => path === here)?.[1] ?? "riskd");
+  const id = where.path[1];
   useEffect(() => {
     const put = () => {
+      const name = here === "accounts" ? (account(Number(id))?.name ?? "Account") : (PAGES.find(([path]) => path === here)?.[1] ?? "Page");
       const locked = overview.get()?.accounts.filter((each) => each.lock !== null).length ?? 0;
       const { title, icon } = face(found.get(), locked, name);
       if (document.title !== title) {
@@ -208,6 +209,6 @@ function Face({ here }: { here: string }) {
     put();
     const ends = [found.watch(put), overview.watch(put)];
     return () => ends.forEach((end) => end());
-  }, [name]);
+  }, [here, id]);
   return null;
 }

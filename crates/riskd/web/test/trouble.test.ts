@@ -22,14 +22,16 @@ test("what is wrong is said, worst first", () => {
   assert.deepEqual(keys({}, 2999), []);
   assert.deepEqual(keys({}, 3000), ["silent"]);
   assert.deepEqual(keys({ protected: false }), ["unprotected"]);
-  assert.deepEqual(keys({ links: { user: up, market: down }, journal: { failing: true } }), ["disk", "market-link"], "critical before a warning");
-  assert.deepEqual(keys({ links: { user: down, market: down }, protected: false, journal: { failing: true } }, 9000), ["silent", "unprotected", "user-link", "disk", "market-link"]);
+  assert.deepEqual(keys({ links: { user: up, market: down }, journal: { failing: true } }), ["disk", "market-link"]);
+  assert.deepEqual(keys({ links: { user: up, market: down }, protected: false }), ["market-link"], "partly is not nothing");
+  assert.deepEqual(keys({ phase: "connecting", protected: false, links: { user: down, market: down } }), ["unprotected"]);
+  assert.deepEqual(keys({ links: { user: down, market: down }, protected: false, journal: { failing: true } }, 9000), ["silent", "user-link", "disk", "market-link"]);
 });
 
 test("alarms of the daemon's own are shown, once", () => {
   const alarms: Daemon["alarms"] = [
     { code: "slow_query", severity: "warning", message: "a query took 400 ms", since: null },
-    { code: "link_down", severity: "critical", message: "the link is down", since: null },
+    { code: "user_link_down", severity: "critical", message: "the link is down", since: null },
     { code: "backup_failed", severity: "critical", message: "no room", since: SINCE },
   ];
   const found = troubles(heard({ alarms }));
@@ -54,7 +56,7 @@ test("the window's title tells it in another tab", () => {
   assert.deepEqual(look({}, 0, 2), { title: "2 locked – Log – riskd", icon: "warn" });
   assert.deepEqual(look({ protected: false }, 0, 2), { title: "ALARM: Nothing is protected – riskd", icon: "alarm" });
   assert.deepEqual(look({ protected: false }, 4000), { title: "STALE – riskd", icon: "stale" });
-  assert.deepEqual(look({ links: { user: up, market: down } }), { title: "Log – riskd", icon: "warn" });
+  assert.deepEqual(look({ alarms: [{ code: "quotes_stale", severity: "warning", message: "x", since: null }] }), { title: "Log – riskd", icon: "warn" });
 });
 
 test("the log's filters go through the address and come back", () => {

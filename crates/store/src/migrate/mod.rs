@@ -72,7 +72,7 @@ impl Step {
         match feature {
             Feature::AnalyticsIndexes => Self::AnalyticsIndexes,
             Feature::DailyUnrealizedPnl => Self::DailyUnrealizedPnl,
-            Feature::DrawdownMarks | Feature::RuleCommitments => Self::FeatureTables,
+            Feature::DrawdownMarks | Feature::RuleCommitments | Feature::AuditTrail => Self::FeatureTables,
         }
     }
 }

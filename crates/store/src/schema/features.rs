@@ -13,6 +13,8 @@ pub enum Feature {
     DrawdownMarks,
     /// `database.track_commitments`: the table `rule_commitments`.
     RuleCommitments,
+    /// `database.audit_trail`: the table `audit_trail`.
+    AuditTrail,
 }
 
 /// What a feature is made of.
@@ -58,6 +60,13 @@ pub(crate) const FEATURES: &[FeatureParts] = &[
         table: Some("rule_commitments"),
         name: "Optional rule_commitments table",
         key: "database.track_commitments",
+    },
+    FeatureParts {
+        feature: Feature::AuditTrail,
+        script: script!("features/audit_trail"),
+        table: Some("audit_trail"),
+        name: "Optional audit_trail table",
+        key: "database.audit_trail",
     },
 ];
 

@@ -10,7 +10,7 @@ use super::versions::Version;
 use super::*;
 
 /// Every script that was released, with the hash it was released with. Lines are added here, never changed.
-const RELEASED: [(&str, &str, u128); 14] = [
+const RELEASED: [(&str, &str, u128); 16] = [
     ("v1/schema.sql", VERSIONS[0].schema, 0x1d35b111_1463515b_87458a3f_ec400bb8),
     ("v2/schema.sql", VERSIONS[1].schema, 0x776f9a29_f88eeae6_52f72c37_2d27e149),
     ("v2/up.sql", VERSIONS[1].script.unwrap().up, 0x41d9386b_a7da0f3f_413accb2_a4fc7b50),
@@ -25,6 +25,8 @@ const RELEASED: [(&str, &str, u128); 14] = [
     ("features/drawdown_marks/down.sql", FEATURES[2].script.down, 0x8476362f_415510f7_fb262ba0_a03e67ce),
     ("features/rule_commitments/up.sql", FEATURES[3].script.up, 0xeccfd231_eeedc7df_652ca105_dae194f0),
     ("features/rule_commitments/down.sql", FEATURES[3].script.down, 0x342357bc_10cffe52_e0f82f86_93b21e00),
+    ("features/audit_trail/up.sql", FEATURES[4].script.up, 0x0337dcec_d5289a07_6482e18c_9e2fe74d),
+    ("features/audit_trail/down.sql", FEATURES[4].script.down, 0x901703a3_db164a64_a3301118_86b9ccb2),
 ];
 
 #[test]

@@ -4,13 +4,21 @@ use jiff::Timestamp;
 use riskd_core::engine::Write;
 use rusqlite::Connection;
 
+use crate::audit::Trail;
 use crate::tables::{
     Table, contract_cache, daily_pnl, daily_unrealized_pnl, drawdown_marks, enforcement_log, lockouts, orders,
     positions, reset_schedule, rule_commitments, session_state, trade_history,
 };
 
 /// Carries out one write inside the transaction of its batch. `now` is for columns that the write has no time for.
-pub(super) fn apply(connection: &Connection, write: &Write, now: Timestamp) -> rusqlite::Result<()> {
+///
+/// What the audit trail attests is appended to it in the same transaction; `trail` is absent where none is kept.
+pub(super) fn apply(
+    connection: &Connection,
+    write: &Write,
+    now: Timestamp,
+    trail: Option<&mut Trail>,
+) -> rusqlite::Result<()> {
     match write {
         Write::PutLockout(lockout) => lockouts::put(connection, lockout, now),
         Write::ClearLockout { account_id, at } => lockouts::clear(connection, *account_id, *at),
@@ -25,7 +33,11 @@ pub(super) fn apply(connection: &Connection, write: &Write, now: Timestamp) -> r
         Write::RemovePosition(id) => positions::remove(connection, *id),
         Write::PutOrder(order) => orders::put(connection, order),
         Write::RemoveOrder(id) => orders::remove(connection, *id),
-        Write::PutEnforcement { log, goal } => enforcement_log::put(connection, log, goal.as_ref()),
+        Write::PutEnforcement { log, goal } => {
+            enforcement_log::put(connection, log, goal.as_ref())?;
+            let id = log.id.map_or_else(|| connection.last_insert_rowid(), |id| id.0);
+            trail.map_or(Ok(0), |trail| trail.attest(connection, id, now))
+        }
         Write::PutResetSchedule(schedule) => reset_schedule::put(connection, schedule),
         Write::PutDailyUnrealizedPnl(snapshot) => {
             if_there(connection, &daily_unrealized_pnl::TABLE, || daily_unrealized_pnl::put(connection, snapshot))
@@ -39,6 +51,13 @@ pub(super) fn apply(connection: &Connection, write: &Write, now: Timestamp) -> r
         Write::RemoveCommitment { account_id, rule } => {
             if_there(connection, &rule_commitments::TABLE, || rule_commitments::remove(connection, *account_id, rule))
         }
+        Write::AppendAudit(act) => match trail {
+            Some(trail) => trail.record(connection, act),
+            None => {
+                tracing::debug!(?act, "no audit trail is kept");
+                Ok(0)
+            }
+        },
     }
     .map(drop)
 }

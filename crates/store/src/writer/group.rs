@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::apply::apply;
 use super::{Batch, WriterOptions};
+use crate::audit::{Trail, Upkeep};
 use crate::error::{EngineError, EngineErrorKind, StoreError};
 use crate::retention::{CleanUpReport, Sweep};
 
@@ -19,15 +20,20 @@ struct Lost {
 /// A batch that is refused fails alone. When the whole transaction is lost (SQLite rolls all of it back when the disk is full,
 /// and a commit may fail), each batch gets one more try in a transaction of its own, so that one that is too large does
 /// not sink the small ones.
-pub(super) fn write(connection: &mut Connection, group: Vec<Batch>, options: &WriterOptions) {
-    match write_together(connection, &group, options) {
+pub(super) fn write(
+    connection: &mut Connection,
+    group: Vec<Batch>,
+    trail: &mut Option<Trail>,
+    options: &WriterOptions,
+) {
+    match write_together(connection, &group, trail, options) {
         Ok(outcomes) => {
             for (batch, outcome) in group.into_iter().zip(outcomes) {
                 batch.settle(outcome.map_err(not_written));
             }
         }
         Err(lost) if group.len() == 1 || !lost.worth_another_try => fail_all(group, &lost.failure),
-        Err(_) => write_one_by_one(connection, group, options),
+        Err(_) => write_one_by_one(connection, group, trail, options),
     }
 }
 
@@ -35,24 +41,56 @@ pub(super) fn write(connection: &mut Connection, group: Vec<Batch>, options: &Wr
 pub(super) fn step_clean_up(
     connection: &mut Connection,
     sweep: &mut Sweep,
+    trail: &mut Option<Trail>,
     options: &WriterOptions,
 ) -> Result<Option<CleanUpReport>, StoreError> {
-    let mut step = |connection: &mut Connection| -> Result<Option<CleanUpReport>, EngineError> {
+    let now = options.clock.now();
+    in_one_transaction(connection, trail, options, |connection, trail| sweep.step(connection, trail.as_mut(), now))
+}
+
+/// One step of what the audit trail needs after a start; what is left after it.
+pub(super) fn step_upkeep(
+    connection: &mut Connection,
+    upkeep: Upkeep,
+    trail: &mut Option<Trail>,
+    options: &WriterOptions,
+) -> Result<Option<Upkeep>, StoreError> {
+    let now = options.clock.now();
+    in_one_transaction(connection, trail, options, |connection, trail| match trail {
+        Some(trail) => upkeep.step(connection, trail, now),
+        None => Ok(None),
+    })
+}
+
+fn in_one_transaction<T>(
+    connection: &mut Connection,
+    trail: &mut Option<Trail>,
+    options: &WriterOptions,
+    work: impl FnOnce(&Connection, &mut Option<Trail>) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    let before = *trail;
+    let run = |connection: &mut Connection| -> Result<T, EngineError> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        let report = sweep.step(connection)?;
+        let done = work(connection, trail)?;
         commit(connection, options)?;
-        Ok(report)
+        Ok(done)
     };
-    step(connection).map_err(|failure| {
+    run(connection).map_err(|failure| {
         roll_back(connection);
+        *trail = before;
         not_written(failure)
     })
 }
 
-fn write_one_by_one(connection: &mut Connection, group: Vec<Batch>, options: &WriterOptions) {
+fn write_one_by_one(
+    connection: &mut Connection,
+    group: Vec<Batch>,
+    trail: &mut Option<Trail>,
+    options: &WriterOptions,
+) {
     let mut batches = group.into_iter();
     while let Some(batch) = batches.next() {
-        match write_together(connection, std::slice::from_ref(&batch), options) {
+        match write_together(connection, std::slice::from_ref(&batch), trail, options) {
             Ok(outcomes) => {
                 let outcome = outcomes.into_iter().next().unwrap_or(Ok(()));
                 batch.settle(outcome.map_err(not_written));
@@ -79,19 +117,22 @@ fn fail_all(group: Vec<Batch>, failure: &EngineError) {
 fn write_together(
     connection: &mut Connection,
     group: &[Batch],
+    trail: &mut Option<Trail>,
     options: &WriterOptions,
 ) -> Result<Vec<Result<(), EngineError>>, Lost> {
-    let write = |connection: &mut Connection| -> Result<Vec<Result<(), EngineError>>, EngineError> {
+    let before = *trail;
+    let mut write = |connection: &mut Connection| -> Result<Vec<Result<(), EngineError>>, EngineError> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let mut outcomes = Vec::with_capacity(group.len());
         for batch in group {
-            outcomes.push(write_batch(connection, batch, options)?);
+            outcomes.push(write_batch(connection, batch, trail, options)?);
         }
         commit(connection, options)?;
         Ok(outcomes)
     };
     write(connection).map_err(|failure| {
         roll_back(connection);
+        *trail = before;
         let worth_another_try = !matches!(failure.kind, EngineErrorKind::Busy | EngineErrorKind::DiskFailure);
         Lost { failure, worth_another_try }
     })
@@ -101,16 +142,20 @@ fn write_together(
 fn write_batch(
     connection: &Connection,
     batch: &Batch,
+    trail: &mut Option<Trail>,
     options: &WriterOptions,
 ) -> Result<Result<(), EngineError>, EngineError> {
+    let before = *trail;
     connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
     let now = options.clock.now();
-    let outcome = batch.writes.iter().try_for_each(|write| apply(connection, write, now).map_err(EngineError::from));
+    let mut write = |write| apply(connection, write, now, trail.as_mut()).map_err(EngineError::from);
+    let outcome = batch.writes.iter().try_for_each(&mut write);
     if let Err(failure) = &outcome {
         if connection.is_autocommit() {
             return Err(failure.clone());
         }
         connection.prepare_cached("ROLLBACK TO batch")?.execute([])?;
+        *trail = before;
     }
     connection.prepare_cached("RELEASE batch")?.execute([])?;
     Ok(outcome)

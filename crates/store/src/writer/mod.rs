@@ -22,6 +22,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use riskd_core::engine::Write;
 
+use crate::audit::{Trail, Upkeep};
 use crate::connection::{Database, Mode};
 use crate::context::Clock;
 use crate::error::{EngineError, EngineErrorKind, StoreError};
@@ -48,6 +49,8 @@ pub struct WriterOptions {
     pub busy_timeout: Duration,
     /// The clock for `created_at` and `updated_at` where a write carries no time.
     pub clock: Clock,
+    /// Whether the audit trail is kept, where its table is there. Default true.
+    pub audit_trail: bool,
     /// Asked before every commit. Default: none.
     pub commit_gate: Option<CommitGate>,
     /// Pages the file may have; beyond, writes fail as on a full disk. Default: as many as the disk holds.
@@ -62,6 +65,7 @@ impl WriterOptions {
             group_size: 256,
             busy_timeout: Duration::from_secs(1),
             clock,
+            audit_trail: true,
             commit_gate: None,
             most_pages: None,
         }
@@ -122,13 +126,14 @@ impl Writer {
     /// The file is not there, cannot be written, or cannot be brought to WAL mode.
     pub fn open(path: &Path, options: WriterOptions) -> Result<Self, StoreError> {
         let connection = connect(path, &options)?;
+        let (trail, upkeep) = find_trail(&connection, &options).map_err(StoreError::sqlite("open the audit trail"))?;
         let (queue, messages) = sync_channel(options.queue_capacity);
         let (signal, finished) = sync_channel(1);
         let queue_capacity = options.queue_capacity;
         let thread = std::thread::Builder::new()
             .name("state-writer".to_owned())
             .spawn(move || {
-                Loop { connection, options, clean_ups: VecDeque::new() }.run(&messages);
+                Loop { connection, options, clean_ups: VecDeque::new(), trail, upkeep }.run(&messages);
                 // Nobody may be waiting for it.
                 let _ = signal.send(());
             })
@@ -250,11 +255,22 @@ fn connect(path: &Path, options: &WriterOptions) -> Result<Database, StoreError>
     Ok(connection)
 }
 
+/// The end of the audit trail, where one is kept, and what it needs in the background.
+fn find_trail(connection: &Database, options: &WriterOptions) -> rusqlite::Result<(Option<Trail>, Option<Upkeep>)> {
+    let Some(trail) = Trail::open(connection)? else { return Ok((None, None)) };
+    let upkeep = Upkeep::of(connection, &trail, options.audit_trail)?;
+    Ok((Some(trail), upkeep))
+}
+
 /// The thread.
 struct Loop {
     connection: Database,
     options: WriterOptions,
     clean_ups: VecDeque<CleanUp>,
+    /// The end of the audit trail; absent where the file has none.
+    trail: Option<Trail>,
+    /// What the trail still needs after the start.
+    upkeep: Option<Upkeep>,
 }
 
 impl Loop {
@@ -263,11 +279,15 @@ impl Loop {
         while let Some(group) = self.next_group(messages) {
             let idle = group.is_empty();
             if !idle {
-                group::write(&mut self.connection, group, &self.options);
+                // Where the trail is off, it is told of nothing but that.
+                let mut none = None;
+                let trail = if self.options.audit_trail { &mut self.trail } else { &mut none };
+                group::write(&mut self.connection, group, trail, &self.options);
                 groups_since_step += 1;
             }
             if idle || groups_since_step >= GROUPS_BETWEEN_CLEAN_UP_STEPS {
                 groups_since_step = 0;
+                self.step_upkeep();
                 self.step_clean_up();
             }
         }
@@ -276,11 +296,11 @@ impl Loop {
         }
     }
 
-    /// Everything that is waiting, up to the size of a group. Waits only when there is no clean-up to go on with; then an
-    /// empty group means nothing is waiting. Absent at the end.
+    /// Everything that is waiting, up to the size of a group. Waits only when there is nothing to go on with in the
+    /// background; then an empty group means nothing is waiting. Absent at the end.
     fn next_group(&mut self, messages: &Receiver<Message>) -> Option<Vec<Batch>> {
         let mut group = Vec::new();
-        if self.clean_ups.is_empty() {
+        if self.clean_ups.is_empty() && self.upkeep.is_none() {
             self.sort(messages.recv().ok()?, &mut group);
         }
         while group.len() < self.options.group_size.max(1) {
@@ -301,9 +321,20 @@ impl Loop {
         }
     }
 
+    fn step_upkeep(&mut self) {
+        let Some(upkeep) = self.upkeep.take() else { return };
+        match group::step_upkeep(&mut self.connection, upkeep, &mut self.trail, &self.options) {
+            Ok(left) => self.upkeep = left,
+            // It goes on at the next start; until then `riskd db verify` counts what is not attested.
+            Err(error) => tracing::warn!(%error, "older rows of the enforcement log could not be attested"),
+        }
+    }
+
     fn step_clean_up(&mut self) {
         let Some(mut clean_up) = self.clean_ups.pop_front() else { return };
-        match group::step_clean_up(&mut self.connection, &mut clean_up.sweep, &self.options) {
+        let mut none = None;
+        let trail = if self.options.audit_trail { &mut self.trail } else { &mut none };
+        match group::step_clean_up(&mut self.connection, &mut clean_up.sweep, trail, &self.options) {
             Ok(None) => self.clean_ups.push_front(clean_up),
             Ok(Some(report)) => tell(clean_up.done, Ok(report)),
             Err(error) => tell(clean_up.done, Err(error)),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod analytics;
+mod audit;
 mod feature_tables;
 mod memory;
 mod pages;

@@ -67,6 +67,7 @@ fn rows_go_on_one_side_of_the_limit_and_stay_on_the_other_in_every_form() {
         daily_pnl: 3,
         enforcement_log: 3,
         daily_unrealized_pnl: 1,
+        audit_trail: 0,
         pending_kept: 1,
         unreadable_kept: 1,
     };

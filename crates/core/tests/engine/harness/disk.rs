@@ -18,6 +18,7 @@ pub struct Disk {
     pub unrealized: BTreeMap<(AccountId, Date), DailyUnrealizedPnl>,
     pub sessions: BTreeMap<AccountId, Timestamp>,
     pub drawdown_marks: BTreeMap<AccountId, DrawdownMark>,
+    pub acts: Vec<AdminAct>,
     pub commitments: BTreeMap<(AccountId, String), Commitment>,
 }
 
@@ -75,6 +76,7 @@ impl Disk {
             Write::RemoveCommitment { account_id, rule } => {
                 self.commitments.remove(&(account_id, rule));
             }
+            Write::AppendAudit(act) => self.acts.push(act),
         }
     }
 

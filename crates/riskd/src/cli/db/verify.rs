@@ -24,6 +24,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             .map_err(|error| failures::unchanged(&error))?;
     progress.line(&report.line());
     context.output.json(&report);
+    if let Some(audit) = &report.audit {
+        context.output.line(format_args!("  {}", audit.line()));
+    }
     if report.is_clean() {
         return Ok(Exit::DONE);
     }

@@ -5,7 +5,7 @@
 //! lockout or an enforcement, brings a new picture of its own account alone. Nothing here waits, and no lock is held: who
 //! looks takes pictures from a queue, and when that is full, the picture is left out.
 //!
-//! Architecture invariant: nothing that people do comes back this way; see `daemon::desk` for what an admin asks.
+//! Architecture invariant: nothing that people do comes back this way; see `daemon::admin` for what an admin asks.
 
 mod picture;
 
@@ -21,6 +21,7 @@ use riskd_gateway::client::{EventReceiver, Gateway};
 use tokio::sync::mpsc;
 
 use super::notices::Counts;
+use crate::alerts::Alerts;
 pub use picture::{
     AccountPicture, GaugePicture, LinkPicture, LiveEvent, LiveNews, MarketPicture, Picture, PositionPicture,
     RulePicture,
@@ -106,6 +107,8 @@ pub struct Surroundings<'a> {
     pub inbox: &'a EventReceiver,
     /// The way to the broker.
     pub gateway: Option<&'a Gateway>,
+    /// Who is told when something is wrong.
+    pub alerts: Option<&'a Alerts>,
 }
 
 /// The loop's end.
@@ -330,6 +333,7 @@ impl Publisher {
             queue_depth: around.inbox.depth(),
             quotes_conflated: around.inbox.conflated(),
             gateway: around.gateway.cloned(),
+            alerts: around.alerts.cloned(),
         };
         self.send(Message::Picture(Arc::new(picture)));
     }

@@ -10,6 +10,7 @@ use riskd_core::rules::{Gauge, Rule};
 use riskd_gateway::client::Gateway;
 
 use super::super::notices::Counts;
+use crate::alerts::Alerts;
 
 /// Everything people see, as it was at one moment.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Picture {
     pub quotes_conflated: u64,
     /// The way to the broker, which knows its calls and their budget.
     pub gateway: Option<Gateway>,
+    /// Who is told when something is wrong, and what is.
+    pub alerts: Option<Alerts>,
 }
 
 /// A hub's connection.

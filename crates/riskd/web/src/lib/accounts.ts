@@ -1,12 +1,10 @@
 /** The order in which a risk desk wants to see accounts, and what state each is in. */
 
+import { NEAR } from "./format.ts";
 import type { Gauge, Summary, Unit } from "./types.ts";
 
 export type Key = "risk" | "dollars" | "contracts" | "realized" | "unrealized" | "name";
 export type Filter = "all" | "locked" | "near" | "unarmed" | "open";
-
-/** From this share of a limit on, an account is near it. */
-export const NEAR = 0.8;
 
 export type State =
   | { kind: "closing"; label: "Closing now" }
@@ -28,7 +26,7 @@ export function stateOf(account: Summary): State {
   if (!account.certain) {
     return { kind: "uncertain", label: "Being checked" };
   }
-  if (!account.can_trade) {
+  if (account.can_trade === false) {
     return { kind: "barred", label: "Can\u2019t trade" };
   }
   if (account.not_armed > 0) {
@@ -82,7 +80,7 @@ export function passes(account: Summary, filter: Filter): boolean {
     case "near":
       return (account.nearest?.fraction ?? 0) >= NEAR;
     case "unarmed":
-      return account.not_armed > 0 || !account.certain || !account.can_trade;
+      return account.not_armed > 0 || !account.certain || account.can_trade === false;
     case "open":
       return account.positions > 0 || account.orders > 0;
   }

@@ -2,6 +2,9 @@
 
 import type { Gauge, Unit } from "./types.ts";
 
+/** From this share of a limit on, an account is near it. */
+export const NEAR = 0.8;
+
 const MINUS = "\u2212";
 const NARROW_SPACE = "\u202f";
 
@@ -56,7 +59,8 @@ export function leftOf(gauge: Gauge): string {
   if (gauge.left < 0) {
     return `${amountOf(gauge.unit, -gauge.left)} past the limit of ${limit}`;
   }
-  return `${amountOf(gauge.unit, gauge.left)} left of ${limit}`;
+  // In profit there is more left than the limit.
+  return `${amountOf(gauge.unit, gauge.left)} left ${gauge.left > gauge.limit ? "to the limit of" : "of"} ${limit}`;
 }
 
 /** `84 %`. Rounded down, so that 100 % is never shown before it is reached. */
@@ -64,8 +68,23 @@ export function percent(fraction: number): string {
   return `${whole.format(Math.floor(fraction * 100 + 1e-9))}${NARROW_SPACE}%`;
 }
 
+/** Whether a limit is broken: money at the limit, counts past it; or near. */
+export function levelOf(gauge: Gauge): "reached" | "near" | "calm" {
+  if (gauge.unit === "dollars" ? gauge.fraction >= 1 : gauge.left < 0) {
+    return "reached";
+  }
+  return gauge.fraction >= NEAR ? "near" : "calm";
+}
+
+/** Names that would not fit, shorter. */
+const SHORT: Record<string, string> = { max_contracts_per_instrument: "Max per instrument" };
+
 /** `daily_realized_loss` → `Daily realized loss`. */
 export function words(name: string): string {
+  const short = SHORT[name];
+  if (short) {
+    return short;
+  }
   const text = name.replaceAll("_", " ").toLowerCase();
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
@@ -93,18 +112,18 @@ export function bytes(amount: number): string {
   return `${value.toFixed(1)} ${unit}`;
 }
 
-/** What is left until then: `12 s`, `4:09`, `3:12:44`, `2 d 03:12:44`. Never below zero. */
+/** What is left until then: `12s`, `4m 09s`, `3h 12m 44s`, `2d 03h 12m`. Never below zero, and never like a time of day. */
 export function countdown(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   const two = (value: number) => String(value).padStart(2, "0");
   const [days, hours, minutes, rest] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
   if (days > 0) {
-    return `${days} d ${two(hours)}:${two(minutes)}:${two(rest)}`;
+    return `${days}d ${two(hours)}h ${two(minutes)}m`;
   }
   if (hours > 0) {
-    return `${hours}:${two(minutes)}:${two(rest)}`;
+    return `${hours}h ${two(minutes)}m ${two(rest)}s`;
   }
-  return minutes > 0 ? `${minutes}:${two(rest)}` : `${rest} s`;
+  return minutes > 0 ? `${minutes}m ${two(rest)}s` : `${rest}s`;
 }
 
 /** The same for a listener: `3 hours 12 minutes`. */

@@ -22,12 +22,12 @@ export interface Heard {
 }
 
 /** Alarms that say what is said here in better words. */
-const SAID = /^(not_protected|nothing_protected|link_down|broker_link_down|user_link_down|market_link_down|(user|market)_hub_down|journal_failing|disk_failing)$/;
+const SAID = new Set(["not_watching", "user_link_down", "market_link_down", "journal_failing"]);
 
 const PHASES: Record<Daemon["phase"], string> = {
   opening: "riskd is opening its database.",
   connecting: "riskd has not reached the broker yet.",
-  watching: "riskd runs, but it does not see the broker or has no rule armed.",
+  watching: "riskd runs, but says that it protects nothing.",
 };
 
 /** All there is, worst first. */
@@ -48,22 +48,28 @@ export function troubles(heard: Heard): Trouble[] {
   if (!daemon) {
     return found;
   }
-  if (!daemon.protected) {
-    const why = daemon.alarms.find((alarm) => alarm.severity === "critical")?.message;
-    add("critical", "unprotected", "Nothing is protected", `${why && daemon.phase === "watching" ? sentence(why) : PHASES[daemon.phase]} No limit is enforced until this is mended.`);
+  const { user, market } = daemon.links;
+  const watching = daemon.phase === "watching";
+  if (!watching || (!daemon.protected && user.up && market.up)) {
+    const why = daemon.alarms.find((alarm) => alarm.severity === "critical" && !SAID.has(alarm.code))?.message;
+    add("critical", "unprotected", "Nothing is protected", `${why && watching ? sentence(why) : PHASES[daemon.phase]} No limit is enforced until this is mended.`);
   }
-  if (!daemon.links.user.up) {
-    add("critical", "user-link", "Broker link down", "Fills, orders and positions are not seen. Values below are from before; riskd keeps reconnecting.", daemon.links.user.since);
+  if (watching && !user.up) {
+    add("critical", "user-link", "Nothing is protected: broker link down", "Fills, orders and positions are not seen as they happen; what is below is from before. riskd keeps reconnecting. Watch open positions at the broker.", user.since);
   }
   if (daemon.journal.failing) {
-    add("critical", "disk", "The disk is failing", "Enforcement goes on, but locks and the log cannot be written: a restart now would forget them. Free space or mend the disk.");
+    add("critical", "disk", "The disk is failing", "The state database takes no writes. Enforcement goes on, but a restart now would forget new locks and log rows; nothing is unlocked meanwhile. Free space or mend the disk.");
   }
-  if (!daemon.links.market.up) {
-    add("warning", "market-link", "Quote link down", "Unrealized P&L is from the last quotes seen and may be wrong.", daemon.links.market.since);
+  if (watching && !market.up) {
+    add("critical", "market-link", "Partly protected: quote link down", "Open losses are reckoned with old prices; limits on unrealized P&L may act late. Realized limits still hold.", market.since);
   }
+  const seen = new Map<string, number>();
   for (const alarm of daemon.alarms) {
-    if (!SAID.test(alarm.code)) {
-      add(alarm.severity, `alarm-${alarm.code}-${alarm.message}`, titleOf(alarm), sentence(alarm.message), alarm.since);
+    if (!SAID.has(alarm.code)) {
+      // Not by its words: they carry numbers that change.
+      const turn = (seen.get(alarm.code) ?? 0) + 1;
+      seen.set(alarm.code, turn);
+      add(alarm.severity, `alarm-${alarm.code}${turn > 1 ? `-${turn}` : ""}`, titleOf(alarm), sentence(alarm.message), alarm.since);
     }
   }
   return found.sort((a, b) => Number(a.severity === "warning") - Number(b.severity === "warning"));

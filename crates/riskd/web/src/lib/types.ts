@@ -24,7 +24,8 @@ export interface Lock {
 export interface Summary {
   id: number;
   name: string;
-  can_trade: boolean;
+  /** Null until the broker said so. */
+  can_trade: boolean | null;
   certain: boolean;
   time_zone: string;
   trading_day: string;

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { stateOf } from "../lib/accounts.ts";
-import { count, dollars, leftOf, percent, priceOf, signed, words } from "../lib/format.ts";
+import { count, dollars, leftOf, levelOf, percent, priceOf, signed, words } from "../lib/format.ts";
 import { day, minute, moment } from "../lib/time.ts";
 import type { Account as AccountData, Curve, Enforcement, Gauge, Page, Summary } from "../lib/types.ts";
 import { want } from "../parts/admin.tsx";
@@ -8,7 +8,7 @@ import { Chart, type Line } from "../parts/chart.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Outcome } from "../parts/outcome.tsx";
 import { RuleList } from "../parts/rule_list.tsx";
-import { Empty, Failed, GaugeLine, levelOf, LockLeft, Pnl, StateBadge, Time } from "../parts/values.tsx";
+import { Empty, Failed, GaugeLine, LockLeft, Pnl, StateBadge, Time } from "../parts/values.tsx";
 import { get } from "../state/api.ts";
 import { useKeys } from "../state/keys.ts";
 import { now, on, overview } from "../state/live.ts";
@@ -62,14 +62,6 @@ export function Account({ id }: { id: number }) {
           <DayCurve account={shown} />
           <Positions data={data} zone={shown.time_zone} />
           <Orders data={data} zone={shown.time_zone} />
-        </div>
-        <div class="column-narrow">
-          <section class="panel" aria-labelledby="limits">
-            <h2 id="limits">Limits</h2>
-            <div class="fresh">
-              {data?.gauges.length ? [...data.gauges].sort(byUse).map((gauge) => <GaugeLine key={`${gauge.rule_id} ${gauge.rule} ${gauge.contract_id}`} gauge={gauge} />) : <Empty>No limit is in use.</Empty>}
-            </div>
-          </section>
           <section class="panel" aria-labelledby="done">
             <h2 id="done">What was done</h2>
             {log.error ? <Failed error={log.error} again={log.again} /> : null}
@@ -77,11 +69,12 @@ export function Account({ id }: { id: number }) {
               <ol class="deeds">
                 {log.data.items.map((item) => (
                   <li key={item.id}>
-                    <Time at={item.at} zone={shown.time_zone} /> <Outcome item={item} />
-                    <div>
+                    <Time at={item.at} zone={shown.time_zone} />
+                    <div class="deed">
                       {words(item.action)} <span class="faint">{item.rule_id}</span>
+                      <div class="faint">{item.reason}</div>
                     </div>
-                    <div class="faint">{item.reason}</div>
+                    <Outcome item={item} />
                   </li>
                 ))}
               </ol>
@@ -93,11 +86,23 @@ export function Account({ id }: { id: number }) {
             </p>
           </section>
         </div>
+        <div class="column-narrow">
+          <section class="panel" aria-labelledby="limits">
+            <h2 id="limits">Limits</h2>
+            <div class="fresh">
+              {data?.gauges.length ? (
+                [...data.gauges].sort(byUse).map((gauge) => <GaugeLine key={`${gauge.rule_id} ${gauge.rule} ${gauge.contract_id}`} gauge={gauge} />)
+              ) : (
+                <Empty>No limit is in use.</Empty>
+              )}
+            </div>
+          </section>
+          <section class="panel" aria-labelledby="rules">
+            <h2 id="rules">Rules</h2>
+            {data ? <RuleList rules={data.rules} /> : null}
+          </section>
+        </div>
       </div>
-      <section class="panel" aria-labelledby="rules">
-        <h2 id="rules">Rules</h2>
-        {data ? <RuleList rules={data.rules} /> : null}
-      </section>
     </>
   );
 }
@@ -155,7 +160,7 @@ function Hero({ account }: { account: Summary }) {
           <dt>Nearest limit{near ? `: ${words(near.rule)}` : ""}</dt>
           <dd class="fresh">
             {near ? (
-              <span class={`big num ${levelOf(near.fraction)}`}>
+              <span class={`big num ${levelOf(near)}`}>
                 {leftOf(near)} <span class="faint small">{percent(Math.max(0, near.fraction))} used</span>
               </span>
             ) : (
@@ -259,7 +264,7 @@ function curveLines(points: [number, number, number][], curve: Curve | null): Li
       .filter((limit) => (limit.of ?? (limit.rule_id === "RULE-003" ? "realized" : "unrealized")) === of)
       .map((limit) => ({ value: limit.value, title: `${of} limit` }));
   return [
-    { kind: "area", colour: "line-unrealized", title: "Unrealized", points: ordered.map(([time, point]) => ({ time, value: point[2] })), limits: limits("unrealized") },
+    { kind: "line", colour: "line-unrealized", title: "Unrealized", points: ordered.map(([time, point]) => ({ time, value: point[2] })), limits: limits("unrealized") },
     { kind: "step", colour: "line-realized", title: "Realized", points: ordered.map(([time, point]) => ({ time, value: point[1] })), limits: limits("realized") },
   ];
 }
@@ -270,7 +275,7 @@ function Positions({ data, zone }: { data: AccountData | null; zone: string }) {
       <h2 id="positions">Positions</h2>
       {data && data.positions_open.length === 0 ? <Empty>Flat.</Empty> : null}
       {data?.positions_open.length ? (
-        <div class="scroll" tabIndex={0} role="region" aria-labelledby="positions">
+        <div class="scroll" tabIndex={0} role="group" aria-labelledby="positions">
           <table class="table fresh">
             <thead>
               <tr>
@@ -316,7 +321,7 @@ function Orders({ data, zone }: { data: AccountData | null; zone: string }) {
       <h2 id="orders">Working orders</h2>
       {data && data.orders_open.length === 0 ? <Empty>None.</Empty> : null}
       {data?.orders_open.length ? (
-        <div class="scroll" tabIndex={0} role="region" aria-labelledby="orders">
+        <div class="scroll" tabIndex={0} role="group" aria-labelledby="orders">
           <table class="table fresh">
             <thead>
               <tr>

@@ -52,7 +52,7 @@ function Facts({ data }: { data: DatabaseData }) {
       </p>
       <section class="panel flush" aria-labelledby="migrations">
         <h2 id="migrations">Migrations</h2>
-        <div class="scroll" tabIndex={0} role="region" aria-labelledby="migrations">
+        <div class="scroll" tabIndex={0} role="group" aria-labelledby="migrations">
           <table class="table">
             <thead>
               <tr>
@@ -89,7 +89,7 @@ function Facts({ data }: { data: DatabaseData }) {
           {data.backups.length === 0 ? (
             <Empty>None found. `riskd db backup` makes one.</Empty>
           ) : (
-            <div class="scroll" tabIndex={0} role="region" aria-labelledby="backups">
+            <div class="scroll" tabIndex={0} role="group" aria-labelledby="backups">
               <table class="table">
                 <thead>
                   <tr>

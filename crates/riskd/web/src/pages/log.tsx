@@ -78,24 +78,36 @@ export function Log() {
   );
 }
 
+/** What has been read of the log, and where the older part goes on. */
+interface Kept {
+  items: Map<number, Enforcement>;
+  next: string | number | null;
+}
+
+function added(before: Kept | null, items: readonly Enforcement[], next: Kept["next"]): Kept {
+  return { items: new Map([...(before?.items ?? []), ...items.map((item) => [item.id, item] as const)]), next };
+}
+
+/** The newest page read again: rows it pushed out stay, unless so many came that there would be a gap. */
+function fresh(before: Kept | null, page: Page<Enforcement>): Kept {
+  const joins = before !== null && (before.items.size === 0 ? page.next_before === null : page.items.some((item) => before.items.has(item.id)));
+  return joins ? added(before, page.items, before.next) : added(null, page.items, page.next_before);
+}
+
 /** The newest page follows the daemon; older ones are added below on demand. */
 function Entries({ filter }: { filter: LogFilter }) {
   const ask = (before: string | number | null) => get<Page<Enforcement>>("/enforcements", toQuestion(filter, now(), before, SIZE));
   const first = useLoad("first", () => ask(null));
-  const [older, setOlder] = useState<Page<Enforcement>[]>([]);
+  const [kept, keep] = useState<Kept | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [selected, select] = useState<number | null>(null);
   const [open, setOpen] = useState<number | null>(null);
   const busy = useRef(false);
   const refresh = useThrottled(first.again, 500);
   useEffect(() => on(["enforcement_action", "lockout_cleared", "lockout_set"], refresh), []);
-  const pages = first.data ? [first.data, ...older] : older;
-  const items = useMemo(() => {
-    const seen = new Map(pages.flatMap((page) => page.items).map((item) => [item.id, item]));
-    return [...seen.values()].sort((a, b) => b.id - a.id);
-  }, [first.data, older]);
-  // Where older pages are shown their cursor counts: the first page moves on as rows come in.
-  const next = older.at(-1)?.next_before ?? (older.length === 0 ? (first.data?.next_before ?? null) : null);
+  useEffect(() => keep((before) => (first.data ? fresh(before, first.data) : before)), [first.data]);
+  const items = useMemo(() => [...(kept?.items.values() ?? [])].sort((a, b) => b.id - a.id), [kept]);
+  const next = kept?.next ?? null;
   const more = async () => {
     if (next === null || busy.current) {
       return;
@@ -104,7 +116,7 @@ function Entries({ filter }: { filter: LogFilter }) {
     try {
       const page = await ask(next);
       setProblem(null);
-      setOlder((before) => [...before, page]);
+      keep((before) => added(before, page.items, page.next_before));
     } catch (error) {
       setProblem(message(error));
     } finally {
@@ -131,7 +143,7 @@ function Entries({ filter }: { filter: LogFilter }) {
   if (first.error && !first.data) {
     return <Failed error={first.error} again={first.again} />;
   }
-  if (!first.data) {
+  if (!kept) {
     return <Empty>Reading the log…</Empty>;
   }
   if (items.length === 0) {
@@ -253,8 +265,8 @@ function LatencyCharts({ latency, error, again }: { latency: Latency | null; err
   );
 }
 
-/** Where a time stands between 1 ms and 10 s, each tenfold as wide as the last. */
-const place = (ms: number) => (Math.log10(Math.min(Math.max(ms, 1), 10_000)) / 4) * 100;
+/** Where a time stands between 10 ms and 10 s, each tenfold as wide as the last. */
+const place = (ms: number) => ((Math.log10(Math.min(Math.max(ms, 10), 10_000)) - 1) / 3) * 100;
 
 function LatencyTable({ rules }: { rules: readonly RuleLatency[] }) {
   return (

@@ -1,14 +1,14 @@
 import { Component } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { held, matches, nearestOf, passes, slice, sorted, stateOf, urgent, type Filter, type Key } from "../lib/accounts.ts";
-import { amountOf, count, dollars, leftOf, number, percent, signed, tone, words } from "../lib/format.ts";
+import { amountOf, count, dollars, leftOf, levelOf, number, percent, signed, tone, words } from "../lib/format.ts";
 import type { Gauge, Summary } from "../lib/types.ts";
 import { overview } from "../state/live.ts";
 import { useKeys } from "../state/keys.ts";
 import { go, replace, route } from "../state/route.ts";
 import { useStore } from "../state/store.ts";
 import { Icon } from "../parts/icon.tsx";
-import { Bar, Empty, levelOf, Pnl, StateBadge } from "../parts/values.tsx";
+import { Bar, Empty, Pnl, StateBadge } from "../parts/values.tsx";
 
 const FILTERS: [Filter, string][] = [
   ["all", "All"],
@@ -110,7 +110,7 @@ export function Overview() {
           <input
             ref={box}
             type="search"
-            placeholder="Name or id  ( / )"
+            placeholder="Name or id"
             value={search}
             onInput={(event) => {
               setSearch(event.currentTarget.value);
@@ -291,7 +291,7 @@ class Row extends Component<RowProps> {
             <>
               <span class="near-line">
                 <span class="near-name">{words(near.rule)}</span>
-                <span class={`num near-share ${levelOf(near.fraction)}`}>{percent(Math.max(0, near.fraction))}</span>
+                <span class={`num near-share ${levelOf(near)}`}>{percent(Math.max(0, near.fraction))}</span>
               </span>
               <Bar gauge={near} />
             </>
@@ -320,7 +320,7 @@ class Row extends Component<RowProps> {
           ) : (
             <>
               {count(account.contracts, "contract")}
-              <span class="faint">{count(account.orders, "order")}</span>
+              <span class="faint second">{count(account.orders, "order")}</span>
             </>
           )}
         </div>
@@ -334,8 +334,8 @@ function Left({ gauge, label, ...rest }: { gauge: Gauge | null; label: string; c
     <div class={`${rest.class} num fresh`} role="gridcell" title={gauge ? `${words(gauge.rule)} (${gauge.rule_id}): ${leftOf(gauge)}` : `No limit in ${label}`}>
       {gauge ? (
         <>
-          <span class={`left ${levelOf(gauge.fraction)}`}>{gauge.left < 0 ? `${amountOf(gauge.unit, -gauge.left)} past` : amountOf(gauge.unit, gauge.left)}</span>
-          <span class="faint"> of {gauge.unit === "dollars" ? dollars(gauge.limit) : number(gauge.limit)}</span>
+          <span class={`left ${levelOf(gauge)}`}>{gauge.left < 0 ? `${amountOf(gauge.unit, -gauge.left)} past` : amountOf(gauge.unit, gauge.left)}</span>
+          <span class="faint"> {gauge.left < 0 || gauge.left > gauge.limit ? "limit " : "of "}{gauge.unit === "dollars" ? dollars(gauge.limit) : number(gauge.limit)}</span>
         </>
       ) : (
         <span class="faint">–</span>

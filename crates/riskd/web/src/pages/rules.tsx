@@ -57,14 +57,14 @@ export function Rules() {
         <label class="search">
           <Icon name="search" />
           <span class="out-of-sight">Search accounts by name or id</span>
-          <input ref={box} type="search" placeholder="Name or id  ( / )" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
+          <input ref={box} type="search" placeholder="Name or id" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
         </label>
       </div>
       {rules.error ? <Failed error={rules.error} again={rules.again} /> : null}
       {rules.data && groups.length === 0 ? <Empty>{unarmed && off === 0 ? "Every rule is armed on every account." : "No account matches."}</Empty> : null}
       {groups.map((group) => (
-        <section class="panel" key={group.accounts.join()} aria-label={`Rules of ${count(group.accounts.length, "account")}`}>
-          <h2 class="group-names">
+        <section class="panel" key={group.accounts.join()} aria-labelledby={`rules-of-${group.accounts[0]}`}>
+          <h2 class="group-names" id={`rules-of-${group.accounts[0]}`}>
             {group.accounts.slice(0, NAMES).map((id) => (
               <a key={id} href={`#/accounts/${id}`}>
                 {names.get(id) ?? id}

@@ -32,7 +32,11 @@ export function Banners() {
   if (troubles.length === 0) {
     return null;
   }
-  const [shown, rest] = [troubles.slice(0, SHOWN), troubles.slice(SHOWN)];
+  const critical = troubles.filter((trouble) => trouble.severity === "critical");
+  const warnings = troubles.filter((trouble) => trouble.severity === "warning");
+  // One warning is said in full, more of them in one line: a screen full of yellow is soon not seen.
+  const shown = [...critical.slice(0, SHOWN), ...(warnings.length === 1 ? warnings : [])];
+  const rest = [...critical.slice(SHOWN), ...(warnings.length === 1 ? [] : warnings)];
   return (
     <section class="banners" aria-label="Alarms">
       {shown.map((trouble, place) => (
@@ -40,9 +44,11 @@ export function Banners() {
       ))}
       {rest.length > 0 ? (
         <details class="banner warning rest">
-          <summary>{rest.length} more</summary>
+          <summary>
+            <strong>{rest.length} warnings:</strong> {[...new Set(rest.map((trouble) => trouble.title))].join(", ")}
+          </summary>
           {rest.map((trouble) => (
-            <p key={trouble.key}>
+            <p key={trouble.key} data-trouble={trouble.key}>
               <strong>{trouble.title}.</strong> {trouble.detail}
             </p>
           ))}

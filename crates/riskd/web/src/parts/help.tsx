@@ -35,7 +35,7 @@ export function Help() {
         Accounts are ordered by danger: those being closed or locked first, then by the share of their nearest limit that is used. While the pointer is over the list the order is held, except for who is
         locked just then.
       </p>
-      <p>Grey, struck through by a dotted line: the value is old. A banner on top says why.</p>
+      <p>Grey and underlined with dots: the value is old. A banner on top says why.</p>
     </Dialog>
   );
 }

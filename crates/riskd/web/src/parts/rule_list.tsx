@@ -21,8 +21,8 @@ export function RuleList({ rules }: { rules: readonly Rule[] }) {
             <p class="rule-name">
               {words(rule.rule)} <span class="faint">{rule.rule_id}</span>
             </p>
-            <p>{rule.sentence}</p>
-            {rule.armed ? null : <p class="rule-why">{rule.reason ?? "riskd does not say why."}</p>}
+            {rule.sentence ? <p>{rule.sentence}</p> : null}
+            {rule.armed ? null : <p class="rule-why">Why: {rule.reason ?? "riskd does not say."}</p>}
           </div>
         </li>
       ))}

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
-import { NEAR, type State } from "../lib/accounts.ts";
-import { countdown, countdownInWords, leftOf, percent, signed, tone, words } from "../lib/format.ts";
+import type { State } from "../lib/accounts.ts";
+import { countdown, countdownInWords, leftOf, levelOf, percent, signed, tone, words } from "../lib/format.ts";
 import { known, moment, near } from "../lib/time.ts";
 import type { Gauge, Lock } from "../lib/types.ts";
 import { now } from "../state/live.ts";
@@ -74,15 +74,11 @@ export function StateBadge({ state, lock }: { state: State; lock?: Lock | null }
   );
 }
 
-export function levelOf(fraction: number): "reached" | "near" | "calm" {
-  return fraction >= 1 ? "reached" : fraction >= NEAR ? "near" : "calm";
-}
-
 /** A bar: how much of a limit is used. */
 export function Bar({ gauge }: { gauge: Gauge }) {
   const share = Math.min(Math.max(gauge.fraction, 0), 1);
   return (
-    <span class={`bar ${levelOf(gauge.fraction)}`} aria-hidden="true">
+    <span class={`bar ${levelOf(gauge)}`} aria-hidden="true">
       <span class="bar-fill" style={{ width: `${share * 100}%` }} />
     </span>
   );
@@ -90,7 +86,7 @@ export function Bar({ gauge }: { gauge: Gauge }) {
 
 /** A limit with its name, its bar, and what is left in its unit. */
 export function GaugeLine({ gauge }: { gauge: Gauge }) {
-  const level = levelOf(gauge.fraction);
+  const level = levelOf(gauge);
   return (
     <div class={`gauge ${level}`}>
       <div class="gauge-head">
@@ -103,7 +99,6 @@ export function GaugeLine({ gauge }: { gauge: Gauge }) {
       <Bar gauge={gauge} />
       <div class="gauge-foot">
         <span class="num strong">
-          {level === "reached" ? "Limit reached: " : ""}
           {leftOf(gauge)}
         </span>
         <span class="num faint">{percent(Math.max(gauge.fraction, 0))} used</span>
@@ -119,7 +114,7 @@ export function Empty({ children }: { children: preact.ComponentChildren }) {
 /** An error in its place, with a way to try again. */
 export function Failed({ error, again }: { error: string; again: () => void }) {
   return (
-    <div class="failed" role="alert">
+    <div class="refusal" role="alert">
       <Icon name="warning" /> <span>{error}</span>{" "}
       <button type="button" class="button small" onClick={again}>
         Try again
