@@ -93,8 +93,8 @@ impl Oracle {
             let worth = Worth {
                 tick_nanos: contract.tick_size.nanos(),
                 tick_micros: contract.tick_value.micros(),
-                // Without month and year: `ESM8`.
-                root: contract.name.trim_end_matches(|letter: char| letter.is_ascii_digit()).to_owned(),
+                // Without the letter of the month and the digit of the year: `ESM8`.
+                root: contract.name[..contract.name.len().saturating_sub(2)].to_owned(),
                 last_nanos: None,
             };
             (contract.contract_id.clone(), worth)
@@ -224,7 +224,8 @@ impl Oracle {
     /// A lockout was set. `clock` is what the program's clock shows.
     pub fn locked(&mut self, lockout: &Lockout, now: Timestamp, clock: Timestamp) {
         let Some(judged) = self.accounts.get_mut(&lockout.account_id) else { return };
-        let mut problem = judged.record.lock(lockout).err();
+        let may_trade_again = !judged.books.may_not_trade;
+        let mut problem = judged.record.lock(lockout, may_trade_again).err();
         let term = judged.terms.terms.iter().find(|term| term.rule_id() == lockout.rule_id);
         let expected = match term.and_then(Term::lock) {
             Some(Lasts::ToReset) => Some(Some(judged.terms.turn.around(clock).1)),
@@ -267,7 +268,10 @@ impl Oracle {
     /// A row of the log was written.
     pub fn row(&mut self, log: &EnforcementLog, goal: Option<&Goal>, now: Timestamp) {
         let Some(judged) = self.accounts.get_mut(&log.account_id) else { return };
-        if let Err(what) = judged.record.row(log, goal) {
+        let of_rule = |term: &&Term| term.rule_id() == log.rule_id;
+        let lock = judged.terms.terms.iter().find(of_rule).and_then(Term::lock);
+        let may_repeat = matches!(lock, Some(Lasts::Pause { .. }));
+        if let Err(what) = judged.record.row(log, goal, may_repeat) {
             self.violation(now, Some(log.account_id), &what);
         }
     }

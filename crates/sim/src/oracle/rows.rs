@@ -31,6 +31,12 @@ impl Seen {
                 targets.iter().all(|(id, most)| self.sizes.get(id).is_none_or(|size| size <= most))
             }
             Goal::ContractsFlat { contract_ids } => flat_in(contract_ids),
+            Goal::NothingBeyond { contract_id, sizes, order_ids } => {
+                let speaks_of = |id: &ContractId| contract_id.as_ref().is_none_or(|only| only == id);
+                let most = |id: &ContractId| sizes.iter().find(|(of, _)| of == id).map_or(0, |(_, most)| *most);
+                self.sizes.iter().all(|(id, size)| !speaks_of(id) || *size <= most(id))
+                    && self.orders.iter().all(|(id, of)| !speaks_of(of) || order_ids.contains(id))
+            }
             Goal::OrdersGone { order_ids } => !order_ids.iter().any(|id| self.orders.contains_key(id)),
         }
     }
@@ -46,6 +52,10 @@ pub(super) struct Locked {
 impl Locked {
     pub(super) fn of(lockout: &Lockout) -> Self {
         Self { rule_id: lockout.rule_id, until: lockout.locked_until }
+    }
+
+    fn is_for_auth_loss(&self) -> bool {
+        Some(self.rule_id) == RuleId::from_number(10)
     }
 
     fn outlasts(&self, other: &Self) -> bool {
@@ -76,35 +86,42 @@ impl Record {
     }
 
     /// A lockout was set, or a stricter one took its place.
-    pub(super) fn lock(&mut self, lockout: &Lockout) -> Result<(), String> {
+    ///
+    /// When the firm lets an account trade again, the lockout that is left over takes the place of the one without end.
+    pub(super) fn lock(&mut self, lockout: &Lockout, may_trade_again: bool) -> Result<(), String> {
         let new = Locked::of(lockout);
         let before = self.locked.replace(new.clone());
         match before {
-            Some(before) if !new.outlasts(&before) => Err(format!("a lock shortened: {before:?} became {new:?}")),
+            Some(before) if !new.outlasts(&before) && !(may_trade_again && before.is_for_auth_loss()) => {
+                Err(format!("a lock shortened: {before:?} became {new:?}"))
+            }
             _ => Ok(()),
         }
     }
 
     /// A lockout's end is written down.
     pub(super) fn unlock(&mut self, at: Timestamp, may_trade_again: bool) -> Result<(), String> {
-        let auth_loss = RuleId::from_number(10);
         match &self.locked {
-            Some(locked) if may_trade_again && Some(locked.rule_id) == auth_loss => Ok(()),
+            Some(locked) if may_trade_again && locked.is_for_auth_loss() => Ok(()),
             Some(Locked { until: Some(until), .. }) if *until <= at => Ok(()),
             Some(locked) => Err(format!("{locked:?} ended early, at {at}")),
             None => Err("a lockout ended that there was not".to_owned()),
         }
     }
 
-    /// A row of the log was written.
-    pub(super) fn row(&mut self, log: &EnforcementLog, goal: Option<&Goal>) -> Result<(), String> {
+    /// A row of the log was written. `may_repeat` where each further trade is a breach of its own, with the same goal.
+    pub(super) fn row(&mut self, log: &EnforcementLog, goal: Option<&Goal>, may_repeat: bool) -> Result<(), String> {
         let id = log.id.ok_or("a row without a number")?;
         if let Some(goal) = goal {
             let twice = self.open.values().any(|(other, aim)| {
                 other.id != Some(id) && other.rule_id == log.rule_id && aim == goal && other.action == log.action
             });
             self.open.insert(id, (log.clone(), goal.clone()));
-            return if twice { Err(format!("a second row for one breach: {}", log.reason)) } else { Ok(()) };
+            return if twice && !may_repeat {
+                Err(format!("a second row for one breach: {}", log.reason))
+            } else {
+                Ok(())
+            };
         }
         let Some((_, goal)) = self.open.remove(&id) else {
             return Err(format!("row {id} was confirmed, and was not open"));

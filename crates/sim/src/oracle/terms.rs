@@ -175,7 +175,7 @@ impl Term {
                 let realized = if *include_fees { pnl - fees } else { pnl };
                 let matters = lock.is_some() || !moment.books.is_flat();
                 let why = || format!("realized {}, limit {}", dollars(realized), dollars(-limit_micros));
-                of_account(matters && realized <= -limit_micros, true, why)
+                of_account(realized <= -limit_micros, matters, why)
             }
             Self::UnrealizedLoss { limit_micros, total, .. } => moment.open_pnl(*total, |pnl| -pnl, *limit_micros),
             Self::ProfitTarget { target_micros, total } => moment.open_pnl(*total, |pnl| pnl, *target_micros),

@@ -25,13 +25,14 @@ pub(super) fn risky(chance: &mut Chance, every_rule: bool) -> Vec<Term> {
         let limit_micros = chance.between(100, 900) * DOLLAR;
         terms.push(Term::RealizedLoss { limit_micros, include_fees: chance.once_in(2), lock: lock(chance) });
     }
-    let mut some = |terms: &mut Vec<Term>, chance: &mut Chance, make: fn(&mut Chance) -> Term| {
+    let some = |terms: &mut Vec<Term>, chance: &mut Chance, make: fn(&mut Chance) -> Term| {
         if every_rule || chance.once_in(5) {
             terms.push(make(chance));
         }
     };
-    for make in [per_instrument, profit_target, frequency, after_loss, |_| Term::MayNotTrade, blocked, realized_profit]
-    {
+    let others: [fn(&mut Chance) -> Term; 7] =
+        [per_instrument, profit_target, frequency, after_loss, may_not_trade, blocked, realized_profit];
+    for make in others {
         some(&mut terms, chance, make);
     }
     if every_rule || terms.is_empty() || chance.once_in(2) {
@@ -62,6 +63,10 @@ fn frequency(chance: &mut Chance) -> Term {
 fn after_loss(chance: &mut Chance) -> Term {
     let first = chance.between(40, 120) * DOLLAR;
     Term::AfterLoss { tiers: vec![(first, 60 * chance.between(1, 3)), (first * 3, 60 * chance.between(4, 9))] }
+}
+
+fn may_not_trade(_: &mut Chance) -> Term {
+    Term::MayNotTrade
 }
 
 fn blocked(chance: &mut Chance) -> Term {

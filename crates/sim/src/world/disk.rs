@@ -167,7 +167,7 @@ impl Model {
                 self.commitments.remove(&(account_id, rule));
             }
             // No start is told of these.
-            Write::PutSessionState { .. } | Write::PutDailyUnrealizedPnl(_) => {}
+            Write::PutSessionState { .. } | Write::PutDailyUnrealizedPnl(_) | Write::AppendAudit(_) => {}
         }
         Ok(())
     }

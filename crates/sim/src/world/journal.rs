@@ -83,6 +83,7 @@ fn is_history(write: &Write) -> bool {
         | Write::PutResetSchedule(_)
         | Write::PutSessionState { .. }
         | Write::PutDailyUnrealizedPnl(_)
+        | Write::AppendAudit(_)
         | Write::PutDrawdownMark(_)
         | Write::PutCommitment(_)
         | Write::RemoveCommitment { .. } => true,
