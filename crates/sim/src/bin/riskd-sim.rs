@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use riskd_sim::world::{Plan, Report, run};
+use riskd_sim::world::{Life, Plan, Report, run};
 
 #[derive(Parser)]
 #[command(name = "riskd-sim", about, version)]
@@ -38,20 +38,26 @@ enum Command {
         /// Print each report as one line of JSON
         #[arg(long)]
         json: bool,
+        /// Print what the program was told of this account in its last life, and what it did
+        #[arg(long, value_name = "ACCOUNT")]
+        steps: Option<i64>,
     },
 }
 
 fn main() -> std::io::Result<ExitCode> {
-    let Command::Run { seed, count, days, accounts, every_rule, no_faults, json } = Arguments::parse().command;
+    let Command::Run { seed, count, days, accounts, every_rule, no_faults, json, steps } = Arguments::parse().command;
     let mut out = std::io::stdout().lock();
     let mut code = ExitCode::SUCCESS;
     for seed in seed..seed.saturating_add(count) {
-        let mut plan = Plan { every_rule, faults: !no_faults, ..Plan::new(seed) };
+        let mut plan = Plan { every_rule, faults: !no_faults, records: steps.is_some(), ..Plan::new(seed) };
         plan.days = days.unwrap_or(plan.days);
         plan.accounts = accounts.unwrap_or(plan.accounts);
         let report = run(&plan);
         if !report.violations.is_empty() {
             code = ExitCode::from(1);
+        }
+        if let (Some(account), Some(life)) = (steps, &report.life) {
+            print_steps(&mut out, account, life)?;
         }
         if json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -60,6 +66,22 @@ fn main() -> std::io::Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+/// Every step that speaks of an account.
+fn print_steps(out: &mut impl Write, account: i64, life: &Life) -> std::io::Result<()> {
+    let name = format!("AccountId({account})");
+    for (input, actions) in &life.steps {
+        let event = format!("{:?}", input.event);
+        let actions: Vec<String> = actions.iter().map(|action| format!("{action:?}")).collect();
+        if event.contains(&name) || actions.iter().any(|action| action.contains(&name)) {
+            writeln!(out, "{} {event}", input.at)?;
+            for action in actions.iter().filter(|action| action.contains(&name)) {
+                writeln!(out, "    {action}")?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn print(out: &mut impl Write, plan: &Plan, report: &Report) -> std::io::Result<()> {

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use riskd_core::engine::{AccountMemory, Goal, Memory, RecordedTrade, ResetSchedule, Write};
 use riskd_core::model::{
-    AccountId, Commitment, Contract, ContractId, DailyPnl, Date, DrawdownMark, EnforcementId, EnforcementLog,
-    EnforcementStatus, Lockout, Order, OrderId, Position, PositionId, Trade, truncate_to_millisecond,
+    AccountId, Commitment, Contract, ContractId, DailyPnl, DailyPnlDraft, Date, DrawdownMark, EnforcementId,
+    EnforcementLog, EnforcementStatus, Lockout, Order, OrderId, Position, PositionId, Trade, truncate_to_millisecond,
 };
 use riskd_store::{
     Clock, Features, Location, MigrateOptions, OwnedDatabase, Reader, ReaderOptions, StoreError, Writer, WriterOptions,
@@ -60,7 +60,8 @@ impl Disk {
         if found == expected {
             Ok(found)
         } else {
-            Err(format!("the database remembers {found:?}, and should remember {expected:?}"))
+            Err(format!("the database remembers {found:?}, and should remember {expected:?}")
+                .replace("AccountMemory", "\nAccountMemory"))
         }
     }
 
@@ -200,9 +201,13 @@ impl Model {
     }
 }
 
-/// The order of rows says nothing.
+/// The order of rows says nothing, and the table of daily P&L keeps no count of trades.
 fn in_order(mut memory: Memory) -> Memory {
     for account in &mut memory.accounts {
+        for day in &mut account.daily_pnl {
+            let draft = DailyPnlDraft { trade_count: 0, ..(**day).clone() };
+            *day = DailyPnl::new(draft).unwrap_or_else(|_| day.clone());
+        }
         account.recorded_trades.sort();
         account.positions.sort_by_key(|position| position.id);
         account.orders.sort_by_key(|order| order.id);

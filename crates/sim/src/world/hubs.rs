@@ -42,6 +42,8 @@ pub(super) struct Message {
     epoch: u64,
     target: &'static str,
     arguments: String,
+    /// Whether it was made so that it cannot be read.
+    is_malformed: bool,
 }
 
 impl World {
@@ -88,17 +90,18 @@ impl World {
             shape.with.push((field.to_owned(), "\"many\"".to_owned()));
             self.echo(0);
         }
+        let is_malformed = !shape.with.is_empty();
         if shape != PayloadShape::default() {
             message.payload = shape.apply(&message.payload);
         }
         if self.weather.strikes(Fault::HubDuplicate) {
             let again_ms = self.weather.chance.between(0, LATE_MS);
-            self.send_message(&message, again_ms);
+            self.send_message(&message, again_ms, is_malformed);
         }
-        self.send_message(&message, late_ms);
+        self.send_message(&message, late_ms, is_malformed);
     }
 
-    fn send_message(&mut self, message: &HubMessage, late_ms: i64) {
+    fn send_message(&mut self, message: &HubMessage, late_ms: i64, is_malformed: bool) {
         let life = self.life;
         let link = self.link(message.hub);
         let sent = Message {
@@ -107,6 +110,7 @@ impl World {
             epoch: link.epoch,
             target: message.event,
             arguments: message.arguments(),
+            is_malformed,
         };
         if late_ms > 0 {
             self.echo(HUB_MS + late_ms);
@@ -132,7 +136,7 @@ impl World {
         self.parser.hub_event(message.target, arguments, &context, &mut parsed);
         for event in parsed.events {
             let refused = matches!(event, Event::Refused(_));
-            if refused && self.weather.is_calm(self.now) && context.now == self.now {
+            if refused && !message.is_malformed && context.now == self.now {
                 let what = format!("a payload is refused: {} {}: {event:?}", message.target, message.arguments);
                 self.oracle.violation(self.now, None, &what);
             }
