@@ -395,11 +395,15 @@ impl Judged {
     ) -> Vec<String> {
         let is_locked = self.record.locked.is_some();
         let decided_at = self.last_decided.get(&rule_id).copied();
+        let is_under_way = self.record.pending().any(|log| log.rule_id == rule_id);
         let mut problems = Vec::new();
         for ((_, _), since) in self.broken.range_mut((rule_id, None)..).take_while(|((rule, _), _)| *rule == rule_id) {
             let Some(certain_at) = since.certain_at.filter(|_| !since.told) else { continue };
             let broken_ms = milliseconds_between(certain_at, now);
-            let decided = is_locked || decided_at.is_some_and(|at| milliseconds_between(since.at, at) >= -REACT_MS);
+            // One that goes and comes back while its enforcement is under way is part of it.
+            let decided = is_locked
+                || is_under_way
+                || decided_at.is_some_and(|at| milliseconds_between(since.at, at) >= -REACT_MS);
             // A term that is broken for good is mended by the lock alone.
             let is_mended = lock.is_some() && is_locked;
             let in_peace_ms = milliseconds_between(certain_at.max(impeded_at), now);
