@@ -4,6 +4,7 @@
 //! hash map. Time comes in with every input; the same inputs give the same actions, always. `clippy.toml` of this crate
 //! and the boundary test of the workspace hold it to that.
 
+pub mod clock;
 pub mod engine;
 pub mod model;
 pub mod rules;

@@ -9,3 +9,4 @@ pub mod demo;
 pub mod failure;
 pub mod logging;
 pub mod output;
+pub mod tui;

@@ -177,6 +177,17 @@ pub enum Notice {
     LockoutSet(Lockout),
     /// A lockout ended.
     LockoutCleared(AccountId),
+    /// What became of an admin's unlock.
+    Unlock {
+        /// The account.
+        account_id: AccountId,
+        /// Who asked for it.
+        actor: String,
+        /// Why.
+        reason: String,
+        /// What became of it.
+        outcome: UnlockOutcome,
+    },
     /// The broker shows what an enforcement had to reach.
     EnforcementConfirmed(EnforcementLog),
     /// An enforcement is taking longer than it should.
@@ -256,6 +267,22 @@ pub enum Notice {
         /// Its realized P&L, in dollars.
         realized_pnl: Money,
     },
+    /// A rule could not fire as things are, or could again.
+    ArmingChanged {
+        /// The account.
+        account_id: AccountId,
+        /// The rule.
+        rule_id: RuleId,
+        /// Why it could not; absent when it could again.
+        reason: Option<String>,
+    },
+    /// The machine's clock is not the broker's, or is again. The broker's time is kept.
+    MachineClockWrong {
+        /// By how much, in milliseconds; positive when the machine's is ahead.
+        by_ms: i64,
+        /// How bad that is; absent when it is right again.
+        severity: Option<Severity>,
+    },
     /// A hub's connection came up or went down.
     Link {
         /// Which hub.
@@ -263,6 +290,17 @@ pub enum Notice {
         /// Whether it is up.
         up: bool,
     },
+}
+
+/// What became of an admin's unlock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnlockOutcome {
+    /// These lockouts ended: every one that the account was under when it was asked for.
+    Ended(Vec<Lockout>),
+    /// The account was not locked. Nothing changed.
+    NotLocked,
+    /// The database did not take it: the account stays locked.
+    NotDurable,
 }
 
 /// How bad a delay is.

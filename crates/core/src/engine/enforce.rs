@@ -18,6 +18,7 @@ impl Desk {
     ///
     /// Not before the broker's first word: half a book can look like a breach.
     pub(super) fn ask_rules(&mut self, context: &mut Context<'_>, triggers: &[Trigger]) {
+        self.restart_ended_drawdown(context);
         self.keep_track(context, triggers, false);
         let Some(account) = self.account_config(context.config).filter(|_| self.heard_from_the_broker) else {
             return;
@@ -46,10 +47,16 @@ impl Desk {
 
     /// Asks every rule about everything.
     pub(super) fn ask_rules_about_everything(&mut self, context: &mut Context<'_>) {
+        let triggers = self.triggers_of_everything();
+        self.ask_rules(context, &triggers);
+    }
+
+    /// Everything that rules may look at.
+    pub(super) fn triggers_of_everything(&self) -> Vec<Trigger> {
         let mut triggers = vec![Trigger::Trades, Trigger::Account, Trigger::Time];
         triggers.extend(self.state.book.positions().map(|position| Trigger::Position(position.contract_id.clone())));
         triggers.extend(self.state.book.orders().map(|order| Trigger::Order(order.id)));
-        self.ask_rules(context, &triggers);
+        triggers
     }
 
     /// `until 2026-11-22 17:00 EST`, on the clocks of the account's time zone.

@@ -10,7 +10,7 @@ use crate::model::{
     Position, Quote,
 };
 use crate::rules::{Goal, Trigger};
-use crate::state::Markets;
+use crate::state::{Funds, Markets};
 
 impl Desk {
     /// Takes over an open position (or, with size 0, a closed one). Gives the trigger when it really changed.
@@ -77,6 +77,10 @@ impl Desk {
             let account_id = Some(self.id());
             let invalid = Invalid::absent(Noun::Account, "can_trade", "counts as true while it is missing");
             context.tell(Notice::Refused { account_id, invalid });
+        }
+        match &mut self.state.funds {
+            Some(funds) => funds.tell(account.balance, context.at),
+            None => self.state.funds = Some(Funds::at(account.balance)),
         }
         self.state.observe_account(account).then_some(Trigger::Account)
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::action::{RequestId, Severity};
-use crate::model::{ContractId, EnforcementLog, Order, OrderId, OrderType, RuleId, SymbolRoot, milliseconds_between};
+use crate::model::{ContractId, EnforcementLog, Order, OrderId, RuleId, SymbolRoot};
 use crate::rules::Goal;
 use crate::state::Book;
 
@@ -41,16 +41,18 @@ pub(super) struct Attempt {
     pub(super) repeat_after: Option<Timestamp>,
     /// Whether the answer proves that nothing was done: refused, or never sent.
     pub(super) nothing_was_done: bool,
+    /// Whether the user hub was down since: then what it became of may have gone unheard, and only a look tells.
+    pub(super) out_of_sight: bool,
 }
 
 impl Attempt {
     pub(super) fn sent(request_id: RequestId) -> Self {
-        Self { request_id: Some(request_id), repeat_after: None, nothing_was_done: false }
+        Self { request_id: Some(request_id), repeat_after: None, nothing_was_done: false, out_of_sight: false }
     }
 
     /// Somebody's market order that does what is wanted: only a look after `at` may lead to a request of ours.
     pub(super) fn seen_at_the_broker(at: Timestamp) -> Self {
-        Self { request_id: None, repeat_after: Some(at), nothing_was_done: false }
+        Self { request_id: None, repeat_after: Some(at), nothing_was_done: false, out_of_sight: false }
     }
 
     fn is_answered(&self) -> bool {
@@ -87,7 +89,7 @@ impl Outbox {
     /// is not asked again: half-way sizes would lead it to other targets.
     pub(super) fn is_dealing_with(&self, rule_id: RuleId, goal: &Goal) -> bool {
         self.enforcements.iter().any(|pending| {
-            pending.log.rule_id == rule_id && (pending.goal == *goal || includes(rule_id, pending, goal))
+            pending.log.rule_id == rule_id && (pending.goal.covers(goal) || includes(rule_id, pending, goal))
         })
     }
 
@@ -109,6 +111,11 @@ impl Outbox {
         attempts.filter_map(|attempt| attempt.repeat_after).filter(|repeat_after| *repeat_after > at).min()
     }
 
+    /// The user hub went down or came up: of closes on their way, what it would have told may be lost.
+    pub(super) fn lost_sight(&mut self) {
+        self.closing.values_mut().for_each(|attempt| attempt.out_of_sight = true);
+    }
+
     /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be
     /// looked at, for a minute after one "too many requests", must not keep an account open as long. Nor must somebody's
     /// market order that a close was left to, once the hub told of its end.
@@ -125,7 +132,9 @@ impl Outbox {
         let mut closing = std::mem::take(&mut self.closing);
         closing.retain(|contract_id, attempt| {
             let size = book.position(contract_id).map_or(0, |position| position.size);
-            !attempt.is_answered() || self.largest_size(contract_id).is_some_and(|largest| size > largest)
+            !attempt.is_answered()
+                || attempt.out_of_sight && !attempt.nothing_was_done
+                || self.largest_size(contract_id).is_some_and(|largest| size > largest)
         });
         self.closing = closing;
         self.cancelling.retain(|order_id, attempt| !attempt.is_answered() || book.order(*order_id).is_some());
@@ -168,15 +177,10 @@ fn sizes(goal: &Goal) -> Vec<(ContractId, i64)> {
     }
 }
 
-/// How long a market order counts as on its way after the broker took it; one that is older hangs.
-const MARKET_ORDER_HANGS_AFTER_MS: i64 = 5_000;
-
 /// Whether this is a market order that should fill at any moment.
 ///
 /// A close is such an order: to cancel it would undo the close, to close again beside it would turn the position round.
 /// Ours cannot be told from the trader's; both are left to fill.
 pub(super) fn is_market_order_on_its_way(order: &Order, at: Timestamp) -> bool {
-    // The broker's clock may be ahead of ours: only the distance counts.
-    order.order_type == OrderType::Market
-        && milliseconds_between(order.created_at, at).saturating_abs() < MARKET_ORDER_HANGS_AFTER_MS
+    order.is_about_to_fill(at)
 }

@@ -96,7 +96,8 @@ impl EngineState {
             let contract_id = contract_id.clone();
             actions.push(Action::Notice(Notice::ExtremePnl { account_id, contract_id, unrealized_pnl }));
         }
-        is_breached
+        // A new mark of the drawdown must be written down, or its writing planned.
+        is_breached || self.desks.get(&account_id).is_some_and(|desk| desk.mark_on_disk.is_new)
     }
 }
 

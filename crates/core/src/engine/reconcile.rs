@@ -75,6 +75,10 @@ impl Desk {
         self.take_over_trades(context, &snapshot, &mut triggers);
         let directions_known = snapshot.positions.iter().all(|position| position.has_known_direction());
         if let Some(account) = snapshot.account {
+            if is_first {
+                // It holds every trade that was listed with it.
+                self.state.funds = None;
+            }
             // Asked though nothing may be new: a lock that waits for this word is judged by it.
             self.observe_account(context, account);
             triggers.push(Trigger::Account);

@@ -7,12 +7,15 @@ use jiff::Timestamp;
 use super::action::{Action, Notice};
 use super::config::Config;
 use super::desk::{Context, Desk, Numbers, Reconciliation};
+use super::drawdown::MarkOnDisk;
 use super::memory::{AccountMemory, Memory};
 use super::outbox::{Enforcement, Outbox};
 use super::step::EngineState;
-use crate::model::{AccountId, EnforcementLog, Order, Position, time_after_ms};
+use crate::model::{AccountId, DrawdownMark, EnforcementLog, Order, Position, RuleId, time_after_ms};
 use crate::rules::Goal;
-use crate::state::{AccountState, Book, Locks, Markets, Session, Standing, Tracking, TradeMemory, UnseenFills};
+use crate::state::{
+    AccountState, Book, Drawdown, Locks, Markets, Session, Standing, Tracking, TradeMemory, Unlocked, UnseenFills,
+};
 
 /// Makes the engine's state at `at` from what is remembered. Every configured account gets a desk and is looked at.
 ///
@@ -27,6 +30,7 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
     let mut remembered: BTreeMap<AccountId, AccountMemory> =
         memory.accounts.into_iter().map(|account| (account.account_id, account)).collect();
     let mut pending = memory.pending_enforcements;
+    let mut marks = memory.drawdown_marks;
     let mut engine = EngineState {
         desks: BTreeMap::new(),
         markets,
@@ -36,13 +40,29 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
         market_hub_up: false,
         wakes: std::collections::BTreeSet::new(),
         sweep_at: at,
+        arming_looked_at: AccountId(i64::MIN),
         latest: at,
         breaches: Vec::new(),
         asked: Vec::new(),
     };
     for account_id in config.accounts.keys() {
         let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
-        let desk = desk(config, *account_id, remembered.remove(account_id), mine, &engine.markets, at);
+        let mut desk = desk(
+            config,
+            *account_id,
+            remembered.remove(account_id),
+            mine,
+            marks.remove(account_id),
+            &engine.markets,
+            at,
+        );
+        // While the lockout stands that was to end, the unlock never became durable.
+        let stood =
+            |unlocked: &&Unlocked| !desk.state.locks.lockout().is_some_and(|lockout| lockout.locked_at <= unlocked.at);
+        if let Some(unlocked) = memory.unlocks.get(account_id).filter(stood) {
+            let began = desk.state.session.starts_at();
+            desk.state.locks.remember_pardon(unlocked.clone(), began);
+        }
         engine.desks.insert(*account_id, desk);
     }
     engine.for_each_desk(config, at, actions, |desk, context| {
@@ -58,6 +78,7 @@ fn desk(
     account_id: AccountId,
     memory: Option<AccountMemory>,
     pending: Vec<(EnforcementLog, Goal)>,
+    mark: Option<DrawdownMark>,
     markets: &Markets,
     at: Timestamp,
 ) -> Desk {
@@ -89,6 +110,12 @@ fn desk(
         book = remembered_book(&memory.positions, &memory.orders);
         last_schedule = memory.reset_schedule;
     }
+    let is_locked_for_drawdown = locks.causes().any(|lockout| lockout.rule_id == RuleId::MAX_DRAWDOWN);
+    let drawdown = mark.map(|mark| Drawdown {
+        starting_balance: mark.starting_balance,
+        high_water_mark: mark.high_water_mark,
+        day: mark.day,
+    });
     let mut tracking = Tracking::default();
     tracking.remember(&book, markets);
     let enforcements = pending.into_iter().map(|(log, goal)| Enforcement { log, goal, told: None }).collect();
@@ -105,6 +132,8 @@ fn desk(
             fills: UnseenFills::default(),
             trade_memory: TradeMemory::default(),
             looked_at: None,
+            funds: None,
+            drawdown,
             tracking,
         },
         outbox: Outbox { enforcements, ..Outbox::default() },
@@ -112,11 +141,15 @@ fn desk(
         heard_from_the_broker: false,
         recorded_trades,
         earlier_days,
+        takes_what_waited: false,
+        unlocks: Vec::new(),
         is_first_run: last_schedule.is_none(),
         later_trades: Vec::new(),
         last_schedule,
+        mark_on_disk: MarkOnDisk::remembered(drawdown, is_locked_for_drawdown),
         wake_at: None,
         rules_wake_at: None,
+        not_armed: BTreeMap::new(),
     }
 }
 

@@ -24,6 +24,8 @@ pub struct EngineState {
     pub(super) market_hub_up: bool,
     pub(super) wakes: BTreeSet<(Timestamp, AccountId)>,
     pub(super) sweep_at: Timestamp,
+    /// The account whose arming was looked at last.
+    pub(super) arming_looked_at: AccountId,
     pub(super) latest: Timestamp,
     /// Scratch of `prices`, kept so that a quote allocates nothing.
     pub(super) breaches: Vec<AccountId>,
@@ -79,6 +81,9 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
             engine.with_desk(config, at, actions, account_id, |desk, context| {
                 desk.observe_lockout_cleared(context, false);
             });
+        }
+        Event::Unlock { account_id, actor, reason } => {
+            engine.with_desk(config, at, actions, account_id, |desk, context| desk.unlock(context, actor, reason));
         }
         Event::TimePassed => {}
     }
@@ -147,6 +152,7 @@ impl EngineState {
             actions,
         };
         work(desk, &mut context);
+        desk.store_mark_if_due(&mut context);
         desk.end_lockouts_if_due(&mut context);
         desk.pursue(&mut context);
         desk.look_if_due(&mut context);
@@ -213,6 +219,7 @@ impl EngineState {
                     if !up {
                         desk.set_certain(context, false);
                     }
+                    desk.outbox.lost_sight();
                     // An answer that is on its way may be older than this gap: one more look follows it.
                     desk.reconciliation.look_by(context.at);
                 });

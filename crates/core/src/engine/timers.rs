@@ -31,6 +31,7 @@ impl EngineState {
         if self.sweep_at <= at {
             self.sweep_at = time_after_ms(at, SWEEP_EVERY_MS);
             self.sweep_markets(config, at, actions);
+            self.tell_of_arming(config, at, actions);
         }
     }
 
@@ -82,6 +83,10 @@ impl Desk {
 
     /// Closes the trading day: snapshot of unrealized P&L first, then the counters.
     fn turn_day(&mut self, context: &mut Context<'_>) {
+        for write in self.take_what_waited(context.config, context.at) {
+            context.store(write);
+        }
+        self.state.locks.day_turned();
         let Some(account) = self.account_config(context.config) else {
             return;
         };
@@ -99,7 +104,7 @@ impl Desk {
         self.earlier_days.insert(day, realized_pnl);
         context.tell(Notice::DailyReset { account_id: self.id(), day, realized_pnl });
         self.store_schedule(context);
-        let mut triggers: Vec<Trigger> = Vec::new();
+        let mut triggers: Vec<Trigger> = vec![Trigger::Time];
         for trade in std::mem::take(&mut self.later_trades) {
             triggers.extend(self.observe_trade(context, trade));
         }
@@ -179,7 +184,7 @@ impl Desk {
             let after_ms = next_severity_after_ms(&config.enforcement, pending.told)?;
             Some(time_after_ms(pending.log.timestamp, after_ms))
         });
-        [lockout_ends, look, self.rules_wake_at]
+        [lockout_ends, look, self.rules_wake_at, self.mark_on_disk.due_at()]
             .into_iter()
             .flatten()
             .chain(slow)

@@ -15,6 +15,11 @@ impl Desk {
             Trigger::Position(_) | Trigger::Order(_) | Trigger::Time => true,
             Trigger::Trades | Trigger::Price(_) | Trigger::Account => false,
         };
+        if triggers.iter().any(|trigger| matches!(trigger, Trigger::Position(_)))
+            && let Some(funds) = &mut self.state.funds
+        {
+            funds.disturb(context.at);
+        }
         if self.heard_from_the_broker && (from_the_books || triggers.iter().any(of_the_book)) {
             self.state.tracking.follow(&self.state.book, context.markets, context.at, from_the_books);
         }
@@ -30,15 +35,16 @@ impl Desk {
         };
         for rule in account.rules.rules().filter(|rule| rule.watches(trigger)) {
             if let Some(note) = rule.remember(&self.view(markets, at), trigger) {
-                self.take_note(note);
+                self.take_note(note, at);
             }
         }
     }
 
     /// Keeps what a rule wants remembered.
-    pub(super) fn take_note(&mut self, note: Note) {
+    pub(super) fn take_note(&mut self, note: Note, at: Timestamp) {
         match note {
             Note::Strayed { contract_id, strayed } => self.state.tracking.stray(contract_id.as_ref(), strayed),
+            Note::Drawdown(note) => self.set_drawdown(note, at),
         }
     }
 }

@@ -51,6 +51,8 @@ impl Desk {
 
     /// Counts a trade and keeps its row of history. Says whether it is new or changed.
     pub(super) fn count_trade(&mut self, context: &mut Context<'_>, trade: Trade) -> bool {
+        let executed_at = trade.execution_time;
+        let before = (self.state.session.realized_pnl(), self.state.session.fees());
         let known = self.state.session.trade(trade.id).cloned();
         let trade_id = trade.id;
         let known_before = known.clone().or_else(|| self.state.trade_memory.earlier(trade_id).cloned());
@@ -62,6 +64,13 @@ impl Desk {
                     self.state.session.trade_was_remembered(trade.profit_and_loss.unwrap_or_default());
                 }
             }
+        }
+        let after = (self.state.session.realized_pnl(), self.state.session.fees());
+        let net = (after.0 - after.1) - (before.0 - before.1);
+        if net != Money::ZERO
+            && let Some(funds) = &mut self.state.funds
+        {
+            funds.trade(net, executed_at, context.at);
         }
         let present = self.state.session.trade(trade_id);
         present.or_else(|| self.state.trade_memory.earlier(trade_id)) != known_before.as_ref()

@@ -109,10 +109,14 @@ impl RuleId {
     pub const MAX_UNREALIZED_PROFIT: Self = Self(5);
     /// RULE-008, `no_stop_loss_grace`.
     pub const NO_STOP_LOSS_GRACE: Self = Self(8);
+    /// RULE-009, `session_block_outside`.
+    pub const SESSION_BLOCK_OUTSIDE: Self = Self(9);
     /// RULE-012, `trade_management`.
     pub const TRADE_MANAGEMENT: Self = Self(12);
     /// RULE-014, `max_drawdown`.
     pub const MAX_DRAWDOWN: Self = Self(14);
+    /// RULE-015, `news_window`.
+    pub const NEWS_WINDOW: Self = Self(15);
     /// The highest number that names a rule.
     pub const LAST: u8 = 15;
 

@@ -8,12 +8,14 @@
 
 mod account;
 mod admin_act;
+mod calendar;
 mod commitment;
 mod contract;
 mod daily_pnl;
 mod drawdown_mark;
 mod enforcement;
 mod fixed;
+mod hours;
 mod ids;
 mod invalid;
 mod lockout;
@@ -26,12 +28,14 @@ mod trade;
 
 pub use account::{Account, AccountDraft};
 pub use admin_act::{AdminAct, AdminActKind};
+pub use calendar::{Holiday, HolidayCalendar, Impact, NewsCalendar, NewsEvent};
 pub use commitment::Commitment;
 pub use contract::{Contract, ContractDraft, ROOTS_BELOW_ZERO, SymbolRoot, may_trade_below_zero, same_product};
 pub use daily_pnl::{DailyPnl, DailyPnlDraft, DailyUnrealizedPnl, DailyUnrealizedPnlDraft};
 pub use drawdown_mark::DrawdownMark;
 pub use enforcement::{EnforcementAction, EnforcementLog, EnforcementLogDraft, EnforcementStatus};
 pub use fixed::NumberError;
+pub use hours::{TradingHours, TradingSession};
 pub use ids::{AccountId, ContractId, EnforcementId, OrderId, PositionId, RuleId, TradeId};
 pub use invalid::{Invalid, Noun};
 pub use lockout::{Lockout, LockoutDraft};

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{AccountId, Checks, ContractId, Invalid, Noun, OrderId, Position, Price, reads_as_draft};
+use super::time::time_after_ms;
+use super::{
+    AccountId, Checks, ContractId, Invalid, Noun, OrderId, Position, Price, milliseconds_between, reads_as_draft,
+};
 
 /// The direction of an order or a trade. Numbers are the gateway's and the database's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -196,6 +199,9 @@ pub struct OrderDraft {
     pub is_stop_loss: bool,
 }
 
+/// How long a market order may take to fill, in milliseconds; one that is older hangs.
+const MARKET_ORDER_HANGS_AFTER_MS: i64 = 5_000;
+
 /// An order that makes sense: sizes and prices fit its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order(OrderDraft);
@@ -236,6 +242,18 @@ impl Order {
             Side::Unknown(_) => true,
         };
         self.contract_id == position.contract_id && other_side
+    }
+
+    /// Whether this is a market order that should fill at any moment; one that is older than a few seconds hangs.
+    pub fn is_about_to_fill(&self, at: Timestamp) -> bool {
+        // The broker's clock may be ahead of ours: only the distance counts.
+        self.order_type == OrderType::Market
+            && milliseconds_between(self.created_at, at).saturating_abs() < MARKET_ORDER_HANGS_AFTER_MS
+    }
+
+    /// When a market order that should fill at any moment begins to hang instead.
+    pub fn hangs_at(&self, at: Timestamp) -> Option<Timestamp> {
+        self.is_about_to_fill(at).then(|| time_after_ms(self.created_at, MARKET_ORDER_HANGS_AFTER_MS))
     }
 }
 

@@ -3,12 +3,14 @@
 //! A rule is a pure function of its config, the account's state, what just happened and the time. It returns a verdict
 //! and does nothing. A new rule is a new file here and one line in [`rules!`](self).
 
+mod closed_hours;
 mod cooldown;
 mod gauge;
 mod limit;
 mod verdict;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,7 +19,7 @@ use crate::model::RuleId;
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
-pub use verdict::{Breach, Goal, LockTerm, Note, Trigger, Verdict};
+pub use verdict::{Breach, DrawdownNote, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// Gives a rule to those who must compare it with another of its kind.
 pub trait AsAny {
@@ -109,6 +111,8 @@ pub struct RuleSet {
     rules: Vec<Arc<dyn Rule>>,
     unavailable: Vec<(RuleId, &'static str)>,
     strict_mode: bool,
+    not_committed: bool,
+    sections: BTreeMap<String, String>,
 }
 
 impl RuleSet {
@@ -125,6 +129,42 @@ impl RuleSet {
     /// The same rules; with `strict_mode`, any breach closes all and locks without end.
     pub fn with_strict_mode(self, strict_mode: bool) -> Self {
         Self { strict_mode, ..self }
+    }
+
+    /// The same rules; without `commitment`, a looser config takes effect at once.
+    pub fn with_commitment(self, commitment: bool) -> Self {
+        Self { not_committed: !commitment, ..self }
+    }
+
+    /// Whether a looser config waits for the account's next reset.
+    pub fn commitment(&self) -> bool {
+        !self.not_committed
+    }
+
+    /// The enabled rule of that key.
+    pub fn rule(&self, key: &str) -> Option<&dyn Rule> {
+        self.rules().find(|rule| rule.key() == key)
+    }
+
+    /// The text of every enabled rule's section, where whoever read the file handed it in.
+    pub fn sections(&self) -> &BTreeMap<String, String> {
+        &self.sections
+    }
+
+    /// The text of a rule's section.
+    pub(crate) fn section(&self, key: &str) -> Option<&str> {
+        self.sections.get(key).map(String::as_str)
+    }
+
+    /// A set without rules that knows the same ones to be missing.
+    pub(crate) fn like(other: &Self) -> Self {
+        Self { unavailable: other.unavailable.clone(), ..Self::default() }
+    }
+
+    /// Takes a rule over from another set, after those it has.
+    pub(crate) fn take(&mut self, other: &Self, key: &str) {
+        self.rules.extend(other.rules.iter().find(|rule| rule.key() == key).cloned());
+        self.sections.extend(other.sections.get_key_value(key).map(|(key, text)| (key.clone(), text.clone())));
     }
 
     /// Whether any breach closes all and locks without end.
@@ -155,6 +195,9 @@ macro_rules! rules {
                 #[serde(default)]
                 $later: Option<OnlyEnabled>,
             )*
+            /// The text of each section, as JSON: what an account commits itself to. Handed in by whoever reads the file.
+            #[serde(skip)]
+            pub sections: BTreeMap<String, String>,
         }
 
         impl RulesConfig {
@@ -167,6 +210,8 @@ macro_rules! rules {
                 $(
                     if let Some(config) = self.$module.as_ref().filter(|config| config.enabled) {
                         set.rules.push(Arc::new(config.build()?));
+                        let section = self.sections.get_key_value(stringify!($module));
+                        set.sections.extend(section.map(|(key, text)| (key.clone(), text.clone())));
                     }
                 )*
                 $(
@@ -192,15 +237,15 @@ rules! {
         trade_frequency_limit,
         cooldown_after_loss,
         no_stop_loss_grace,
+        session_block_outside,
         auth_loss_guard,
         symbol_blocks,
         daily_realized_profit,
+        max_drawdown,
+        news_window,
     }
     in_a_later_version {
-        session_block_outside = 9,
         trade_management = 12,
-        max_drawdown = 14,
-        news_window = 15,
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::{ContractId, EnforcementAction, Money, Order, OrderId};
-use crate::state::{Book, Strayed};
+use crate::state::{Book, Drawdown, Strayed};
 
 /// What just happened to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,17 @@ pub enum Note {
         /// On which side.
         strayed: Strayed,
     },
+    /// The mark of the drawdown is set, or rises.
+    Drawdown(DrawdownNote),
+}
+
+/// A new mark of a drawdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrawdownNote {
+    /// The mark.
+    pub drawdown: Drawdown,
+    /// Dollars by which it may have grown before it must be on the disk.
+    pub step: Money,
 }
 
 /// A broken rule and what follows from it. A breach is not an error.
@@ -163,6 +174,20 @@ impl Goal {
                 let speaks_of_it = only.as_ref().is_none_or(|only| only == contract_id);
                 speaks_of_it.then(|| listed(sizes, contract_id).unwrap_or(0))
             }
+        }
+    }
+
+    /// Whether reaching this goal reaches the other, too.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Flat { cancel_orders: true }, Self::ContractsFlat { .. } | Self::OrdersGone { .. }) => true,
+            (Self::ContractsFlat { contract_ids }, Self::ContractsFlat { contract_ids: others }) => {
+                others.iter().all(|other| contract_ids.contains(other))
+            }
+            (Self::OrdersGone { order_ids }, Self::OrdersGone { order_ids: others }) => {
+                others.iter().all(|other| order_ids.contains(other))
+            }
+            (one, other) => one == other,
         }
     }
 

@@ -4,6 +4,7 @@
 //! read it through [`AccountView`].
 
 mod book;
+mod funds;
 mod locks;
 mod markets;
 mod session;
@@ -12,8 +13,9 @@ mod tracking;
 mod trades;
 
 pub use book::{Book, Heard};
-pub(crate) use locks::Set;
-pub use locks::{Holds, Locks, Pardon};
+pub use funds::Funds;
+pub(crate) use locks::{Cleared, Set};
+pub use locks::{Holds, Locks, Pardon, Unlocked};
 pub use markets::{Market, Markets};
 pub(crate) use session::DayOfTrade;
 pub use session::Session;
@@ -24,6 +26,7 @@ pub use trades::KnownTrade;
 pub(crate) use trades::TradeMemory;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::model::{Account, AccountId, ContractId, Money, Position, Price};
 
@@ -47,12 +50,27 @@ pub struct AccountState {
     pub looked_at: Option<Timestamp>,
     /// How the open positions fared.
     pub tracking: Tracking,
+    /// The cash; absent until the broker told the balance.
+    pub funds: Option<Funds>,
+    /// From where a drawdown is reckoned; absent until it is known.
+    pub drawdown: Option<Drawdown>,
     /// What stood when the rules in force were taken over.
     pub standing: Standing,
     /// Whether the broker let the account trade at some moment of this run.
     pub could_trade_in_this_run: bool,
     pub(crate) fills: UnseenFills,
     pub(crate) trade_memory: TradeMemory,
+}
+
+/// From where an account's drawdown is reckoned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drawdown {
+    /// The balance in dollars with which the watch began.
+    pub starting_balance: Money,
+    /// The highest equity or balance in dollars that counts.
+    pub high_water_mark: Money,
+    /// The trading day up to which it counts.
+    pub day: Date,
 }
 
 impl AccountState {

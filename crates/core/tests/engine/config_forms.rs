@@ -157,11 +157,19 @@ fn every_rule_has_its_key_its_number_and_its_place() {
         ]
     );
     // All the others, enabled, are listed: together they make up the fifteen.
-    let options = |key: &str| match key {
-        "max_contracts_per_instrument" => json!({"limits": {"MNQ": 1}}),
-        _ => json!({}),
-    };
-    let all: serde_json::Map<_, _> = RulesConfig::KEYS.iter().map(|key| ((*key).to_owned(), options(key))).collect();
-    let set = rules(all.into());
+    let all: serde_json::Map<_, _> = RulesConfig::KEYS.iter().map(|key| ((*key).to_owned(), needed_by(key))).collect();
+    let mut config: RulesConfig = serde_json::from_value(all.into()).unwrap();
+    config.news_window.as_mut().unwrap().events = Some(std::sync::Arc::default());
+    let set = config.build().unwrap();
     assert_eq!(set.rules().count() + set.unavailable().len(), usize::from(RuleId::LAST));
+}
+
+/// The least that a rule's section must say.
+fn needed_by(key: &str) -> serde_json::Value {
+    match key {
+        "session_block_outside" => json!({"allowed_hours": {"start": "09:30", "end": "16:00"}}),
+        "max_contracts_per_instrument" => json!({"limits": {"MNQ": 1}}),
+        "news_window" => json!({"calendar": "news.yaml"}),
+        _ => json!({}),
+    }
 }

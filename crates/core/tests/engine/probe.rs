@@ -114,4 +114,16 @@ impl Probe {
             refused: Vec::new(),
         })))
     }
+
+    /// The broker tells the balance.
+    pub fn balance(&mut self, balance: &str) -> Vec<Response> {
+        let draft = AccountDraft {
+            id: ALICE,
+            name: "alice".to_owned(),
+            balance: dollars(balance),
+            can_trade: Some(true),
+            simulated: true,
+        };
+        self.feed(Event::Account(Account::new(draft).unwrap()))
+    }
 }

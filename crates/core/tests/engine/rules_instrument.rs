@@ -111,7 +111,7 @@ fn what_is_done_is_logged_with_the_numbers() {
 fn a_contract_nobody_described_is_not_closed_for_want_of_its_name() {
     let mut probe = Probe::new(json!({"max_contracts_per_instrument": {"limits": {"ZW": 2, "MNQ": 2}}}));
     assert_eq!(probe.hold(STRANGE, 3, "100"), []);
-    let rules = crate::build::rules(json!({"max_contracts_per_instrument": {"limits": {"ZW": 2}}}));
+    let rules = rules(json!({"max_contracts_per_instrument": {"limits": {"ZW": 2}}}));
     let view = probe.engine.view(ALICE, probe.at).unwrap();
     let not_armed = rules.rules().next().unwrap().not_armed(&view).unwrap();
     assert!(not_armed.contains(STRANGE), "{not_armed}");
@@ -152,7 +152,7 @@ fn options_that_cannot_be_meant_are_refused() {
 #[test]
 fn gauges_and_sentences_say_the_numbers() {
     let section = json!({"max_contracts_per_instrument": {"limits": {"MNQ": 2, "ES": 1}}});
-    let rules = crate::build::rules(section.clone());
+    let rules = rules(section.clone());
     let rule = rules.rules().next().unwrap();
     assert_eq!(rule.sentence(), "Above 1 ES, 2 MNQ contracts, the excess is closed. Any other instrument is closed.");
     let mut probe = Probe::with_contracts(section);

@@ -4,6 +4,7 @@
 mod accounts;
 mod codes;
 mod day;
+mod hours;
 mod money;
 mod orders;
 mod pnl;

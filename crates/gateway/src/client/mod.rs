@@ -30,3 +30,17 @@ pub use transport::CallCounts;
 
 /// The program's one clock, handed in. Must never go back.
 pub type Clock = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+
+/// What an answer of the REST interface says of the time: its `Date` header, between two moments of this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerDate {
+    /// The broker's clock when it made the answer, cut down to whole seconds.
+    pub date: jiff::Timestamp,
+    /// When the request went out.
+    pub asked: std::time::Instant,
+    /// When the answer came in.
+    pub answered: std::time::Instant,
+}
+
+/// Is told the date of every answer.
+pub type DateSink = std::sync::Arc<dyn Fn(AnswerDate) + Send + Sync>;

@@ -14,7 +14,7 @@ use super::config::{ClientConfig, ConfigError};
 use super::jitter::Jitter;
 use super::limiter::Priority;
 use super::transport::{Body, CallCounts, Transport, unreadable};
-use super::{CallError, Clock};
+use super::{CallError, Clock, DateSink};
 use crate::protocol::parse::{Context, Parser, PositionNews, RefusedPayload, Source};
 use crate::protocol::wire;
 use crate::protocol::wire::Endpoint;
@@ -55,8 +55,13 @@ impl Gateway {
     /// Fails on addresses that are none, or not encrypted and not on this machine; and where no crypto provider is
     /// installed.
     pub fn new(config: ClientConfig, clock: Clock) -> Result<Self, ConfigError> {
+        Self::telling_dates(config, clock, None)
+    }
+
+    /// The same; `dates` is told the `Date` of every answer before anything else is done with the answer.
+    pub fn telling_dates(config: ClientConfig, clock: Clock, dates: Option<DateSink>) -> Result<Self, ConfigError> {
         config.hub_base()?;
-        let transport = Arc::new(Transport::new(&config, Arc::clone(&clock))?);
+        let transport = Arc::new(Transport::new(&config, Arc::clone(&clock), dates)?);
         let inner = Inner {
             auth: Auth::new(&config, Arc::clone(&transport)),
             jitter: Jitter::new(config.jitter_seed),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use riskd_core::model::milliseconds_between;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -14,7 +14,7 @@ use url::Url;
 use super::breaker::{Breaker, BreakerLimits};
 use super::config::{ClientConfig, ConfigError, RestTimeouts, is_loopback};
 use super::limiter::{Admission, Limiter, Priority};
-use super::{CallError, Clock};
+use super::{AnswerDate, CallError, Clock, DateSink};
 use crate::protocol::redact::redact_known;
 use crate::protocol::wire::{Endpoint, Envelope, Group, Meaning, PlaceOrderAnswer};
 
@@ -22,6 +22,7 @@ pub(super) struct Transport {
     http: reqwest::Client,
     base: Url,
     clock: Clock,
+    dates: Option<DateSink>,
     timeouts: RestTimeouts,
     penalty_ms: u64,
     breaker_limits: BreakerLimits,
@@ -38,7 +39,7 @@ pub type CallCounts = BTreeMap<(&'static str, &'static str), u64>;
 pub(super) type Body = Vec<u8>;
 
 impl Transport {
-    pub(super) fn new(config: &ClientConfig, clock: Clock) -> Result<Self, ConfigError> {
+    pub(super) fn new(config: &ClientConfig, clock: Clock, dates: Option<DateSink>) -> Result<Self, ConfigError> {
         let base = config.rest_base()?;
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             let reason = "no TLS crypto provider is installed; the program installs one when it starts".to_owned();
@@ -58,6 +59,7 @@ impl Transport {
             http,
             base,
             clock,
+            dates,
             timeouts: config.rest_timeouts,
             penalty_ms: config.rate_limits.penalty_ms,
             breaker_limits: config.breaker,
@@ -161,14 +163,25 @@ impl Transport {
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
         }
+        let asked = Instant::now();
         let answer = request.body(body.unwrap_or_default()).send().await;
         let answer = answer.map_err(|error| self.not_answered(endpoint, error, token))?;
+        self.tell_date(answer.headers(), asked);
         let status = answer.status().as_u16();
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after_s: Option<u64> = retry_after.and_then(|seconds| seconds.trim().parse().ok());
         let retry_after_ms = retry_after_s.map_or(self.penalty_ms, |seconds| seconds.saturating_mul(1_000));
         let body = answer.bytes().await.map_err(|error| self.not_answered(endpoint, error, token))?;
         Ok(HttpAnswer { status, retry_after_ms, body: body.to_vec() })
+    }
+
+    fn tell_date(&self, headers: &HeaderMap, asked: Instant) {
+        let answered = Instant::now();
+        if let Some(dates) = &self.dates
+            && let Some(date) = headers.get(DATE).and_then(|value| date_of(value.as_bytes()))
+        {
+            dates(AnswerDate { date, asked, answered });
+        }
     }
 
     fn not_answered(&self, endpoint: Endpoint, error: reqwest::Error, token: Option<&SecretString>) -> CallError {
@@ -232,6 +245,11 @@ impl Transport {
     }
 }
 
+/// Reads a `Date` header, `Tue, 10 Mar 2026 12:00:00 GMT` (RFC 9110, section 5.6.7).
+fn date_of(header: &[u8]) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header).ok()
+}
+
 struct HttpAnswer {
     status: u16,
     retry_after_ms: u64,
@@ -259,4 +277,23 @@ fn chain(error: reqwest::Error) -> String {
 // Each critical section is one change of one machine, so a panic elsewhere cannot have left it half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date_of;
+
+    #[test]
+    fn dates_of_answers_are_read_and_nonsense_is_none() {
+        let noon = "2026-03-10T12:00:00Z".parse().ok();
+        for (header, expected) in [
+            ("Tue, 10 Mar 2026 12:00:00 GMT", noon),
+            ("Tue, 10 Mar 2026 12:00:00 +0000", noon),
+            ("Mon, 10 Mar 2026 12:00:00 GMT", None),
+            ("2026-03-10T12:00:00Z", None),
+            ("", None),
+        ] {
+            assert_eq!(date_of(header.as_bytes()), expected, "{header:?}");
+        }
+    }
 }

@@ -69,6 +69,8 @@ codes! {
     LockoutSet = "lockout_set",
     /// Rules that the config enables are not in force.
     RulesNotArmed = "rules_not_armed",
+    /// This machine's clock is not the broker's: over 5 s a warning, over 60 s critical; the broker's time is kept.
+    MachineClockWrong = "machine_clock_wrong",
     /// A connection to the broker has been down for more than 30 s.
     BrokerLinkDown = "broker_link_down",
     /// The positions or orders of an account have not been known for certain for more than 30 s.

@@ -39,11 +39,19 @@ commands! {
     run => Run,
     sim => Sim,
     status => Status,
+    top => Top,
     log => Log,
+    rules => Rules,
+    accounts => Accounts,
     stop => Stop,
     admin => Admin,
     alerts => Alerts,
+    config => Config,
     db => Db,
+    service => Service,
+    support_bundle => SupportBundle,
+    completions => Completions,
+    man => Man,
 }
 
 pub(crate) mod failures;

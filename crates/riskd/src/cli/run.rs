@@ -50,13 +50,13 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let runtime = runtime(None)?;
     // The dashboard has threads of its own: what people ask takes no time from what protects them.
     let for_the_dashboard = self::runtime(Some(THREADS_FOR_THE_DASHBOARD))?;
-    let clock = daemon::steady_clock();
+    let time = daemon::ProgramClock::of_the_machine();
     let (phase, phases) = watch::channel(Phase::Opening);
     let (publisher, published) = publishing();
     let (admin, requests) = administration();
     let stop = Stop::new();
     let around = api::Surroundings {
-        clock: clock.clone(),
+        clock: time.clock(),
         phase: phases,
         published,
         database: setup.database.clone(),
@@ -69,7 +69,7 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
             .meaning("NOTHING IS PROTECTED: --require-api asks not to start without it.")
             .next("free the port, or name another one as api.listen in api.yaml"));
     }
-    let summary = runtime.block_on(watch_accounts(setup, clock, stop, phase, (publisher, requests)));
+    let summary = runtime.block_on(watch_accounts(setup, time, stop, phase, (publisher, requests)));
     if let Some(server) = server {
         for_the_dashboard.block_on(server.stop());
     }
@@ -109,7 +109,7 @@ fn runtime(threads: Option<usize>) -> Result<tokio::runtime::Runtime, Failure> {
 
 async fn watch_accounts(
     setup: Setup,
-    clock: riskd_store::Clock,
+    time: daemon::ProgramClock,
     stop: Stop,
     phase: watch::Sender<Phase>,
     (publisher, admin): (Publisher, AdminRequests),
@@ -118,7 +118,8 @@ async fn watch_accounts(
     tokio::spawn(tell_of_readiness(phase.subscribe()));
     let supervisor = Supervisor::of_this_process();
     let surroundings = Surroundings {
-        clock,
+        clock: time.clock(),
+        time: Some(time),
         stop,
         phase,
         on_database_event: Arc::new(move |event| supervisor.tell(&event)),

@@ -1,6 +1,7 @@
 //! `config/risk_config.yaml`: the rules' own settings are the core's; the document around them is read here.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -8,8 +9,8 @@ use riskd_core::rules::{RuleSet, RulesConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::calendars;
 use super::checks;
-
 use super::document::{Document, Entry, Node, Value};
 use super::error::{ConfigError, nearest_known};
 use super::folder::ConfigFolder;
@@ -93,10 +94,11 @@ pub struct ArmedRules {
 pub fn load_rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<Option<ArmedRules>, ConfigError> {
     let file = other_file.map_or_else(|| folder.file("risk_config.yaml"), Path::to_owned);
     let Some(document) = Document::open(&file)? else { return Ok(None) };
-    let config: RiskConfig<RulesConfig> = read_risk_config(&document, RulesConfig::KEYS)?;
+    let mut config: RiskConfig<RulesConfig> = read_risk_config(&document, RulesConfig::KEYS)?;
     let under = if document.root.entries().iter().any(|entry| entry.key == "rules") { "rules." } else { "" };
     let refuse =
         |rule: &str, option: &str, problem: String| document.refuse_key(&format!("{under}{rule}.{option}"), problem);
+    read_calendars(folder, &mut config.rules, refuse)?;
     let set = config.rules.build().map_err(|error| refuse(error.rule, error.option, error.problem))?;
     let day = config.rules.daily_realized_loss.as_ref();
     let timezone = day.and_then(|day| day.timezone.as_deref());
@@ -110,6 +112,32 @@ pub fn load_rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<Op
         reset_time: day.and_then(|day| day.reset_time),
         timezone,
     }))
+}
+
+/// Reads the calendars that enabled rules name.
+fn read_calendars(
+    folder: &ConfigFolder,
+    rules: &mut RulesConfig,
+    refuse: impl Fn(&str, &str, String) -> ConfigError,
+) -> Result<(), ConfigError> {
+    let absent = |file: &Path| format!("{} is not there", file.display());
+    if let Some(session) = rules.session_block_outside.as_mut().filter(|rule| rule.enabled && rule.respect_holidays)
+        && let Some(named) = &session.holidays
+    {
+        let file = calendars::find(folder, named);
+        let read = calendars::load_holidays(&file)?;
+        let read = read.ok_or_else(|| refuse("session_block_outside", "holidays", absent(&file)))?;
+        session.calendar = Some(Arc::new(read));
+    }
+    if let Some(news) = rules.news_window.as_mut().filter(|rule| rule.enabled)
+        && let Some(named) = &news.calendar
+    {
+        let file = calendars::find(folder, named);
+        let read = calendars::load_news(&file)?;
+        let read = read.ok_or_else(|| refuse("news_window", "calendar", absent(&file)))?;
+        news.events = Some(Arc::new(read));
+    }
+    Ok(())
 }
 
 /// Reads the document of the folder's `risk_config.yaml`, or of another file. `None` when the file is absent.

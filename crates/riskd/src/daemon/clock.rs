@@ -1,44 +1,88 @@
-//! The program's one clock: the machine's, made safe to live by.
+//! The program's one clock: the broker's time, carried on by a clock that nobody can set.
+//!
+//! What is decided about it is decided by [`HeldClock`]; here are the readings: the machine's clock, the monotonic one, and
+//! the `Date` of every answer of the broker.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use riskd_core::clock::HeldClock;
+use riskd_gateway::client::{AnswerDate, DateSink};
 use riskd_store::Clock;
 
-/// A clock that follows the machine's and never goes back or stands still.
+/// A clock that never goes back or stands still, and that follows the broker as soon as it has said what time it is.
 ///
-/// When the machine's clock is set forward, or the machine was asleep, it follows at once. When it is set back, it goes on
-/// at half speed until the machine's clock has caught up: whatever waits for a time (a retry, a reset, the end of a
-/// lockout) then comes late, and never not at all.
-pub fn steady_clock() -> Clock {
-    let steady = Mutex::new((Steady { shown: Timestamp::now() }, Instant::now()));
-    Clock::new(move || {
-        let mut steady = steady.lock().unwrap_or_else(PoisonError::into_inner);
-        let (clock, read_at) = &mut *steady;
-        let elapsed = read_at.elapsed();
-        *read_at += elapsed;
-        clock.read(Timestamp::now(), elapsed)
-    })
+/// Before that it follows the machine's: forward at once, back at half speed. Cloning it shares it.
+#[derive(Clone)]
+pub struct ProgramClock {
+    shared: Arc<Shared>,
 }
 
-/// What the clock showed last.
-#[derive(Debug)]
-struct Steady {
-    shown: Timestamp,
+struct Shared {
+    machine: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    origin: Instant,
+    held: Mutex<HeldClock>,
 }
 
-impl Steady {
-    /// The time to show when the machine's clock shows `machine`, `elapsed` after the last reading.
-    fn read(&mut self, machine: Timestamp, elapsed: Duration) -> Timestamp {
-        self.shown = if machine >= self.shown {
-            machine
-        } else {
-            let half = jiff::SignedDuration::try_from(elapsed / 2).unwrap_or(jiff::SignedDuration::ZERO);
-            self.shown.saturating_add(half).unwrap_or(self.shown)
-        };
-        self.shown
+impl ProgramClock {
+    /// Around the machine's clock.
+    pub fn of_the_machine() -> Self {
+        Self::around(Timestamp::now)
     }
+
+    /// Around another clock in the place of the machine's.
+    pub fn around(machine: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        let shared =
+            Shared { machine: Box::new(machine), origin: Instant::now(), held: Mutex::new(HeldClock::default()) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        let machine = (self.shared.machine)();
+        self.with_held(|held| held.read(machine, self.monotonic(Instant::now())))
+    }
+
+    /// The same, as the store takes it.
+    pub fn clock(&self) -> Clock {
+        let this = self.clone();
+        Clock::new(move || this.now())
+    }
+
+    /// Where the gateway's client puts the dates of answers.
+    pub fn dates(&self) -> DateSink {
+        let this = self.clone();
+        Arc::new(move |answer: AnswerDate| {
+            let (asked, answered) = (this.monotonic(answer.asked), this.monotonic(answer.answered));
+            this.with_held(|held| held.observe(answer.date, asked, answered));
+        })
+    }
+
+    /// Whether the broker has said what time it is.
+    pub fn is_held(&self) -> bool {
+        self.with_held(|held| held.is_held())
+    }
+
+    /// By how much the machine's clock is certainly wrong, positive when it is ahead; absent while nobody knows.
+    pub fn machine_error(&self) -> Option<SignedDuration> {
+        let machine = (self.shared.machine)();
+        let monotonic = self.monotonic(Instant::now());
+        self.with_held(|held| held.machine_error(machine, monotonic))
+    }
+
+    fn monotonic(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.shared.origin)
+    }
+
+    fn with_held<R>(&self, work: impl FnOnce(&mut HeldClock) -> R) -> R {
+        work(&mut self.shared.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A clock that follows the machine's and never goes back or stands still: for commands that ask no broker.
+pub fn steady_clock() -> Clock {
+    ProgramClock::of_the_machine().clock()
 }
 
 #[cfg(test)]
@@ -46,24 +90,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-
-    #[test]
-    fn follows_forward_at_once_and_back_at_half_speed() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let mut clock = Steady { shown: at("2026-11-22T12:00:00Z") };
-        let readings = [
-            // the machine's clock, seconds since the last reading, what is shown
-            ("2026-11-22T12:00:01Z", 1, "2026-11-22T12:00:01Z"),
-            ("2026-11-22T13:00:00Z", 1, "2026-11-22T13:00:00Z"),
-            ("2026-11-22T12:59:00Z", 10, "2026-11-22T13:00:05Z"),
-            ("2026-11-22T13:00:00Z", 60, "2026-11-22T13:00:35Z"),
-            ("2026-11-22T13:01:00Z", 60, "2026-11-22T13:01:00Z"),
-            ("2026-11-22T13:01:20Z", 20, "2026-11-22T13:01:20Z"),
-        ];
-        for (machine, seconds, shown) in readings {
-            assert_eq!(clock.read(at(machine), Duration::from_secs(seconds)), at(shown), "{machine}");
-        }
-    }
 
     #[test]
     fn never_goes_back_and_never_stands_still() {
@@ -74,5 +100,18 @@ mod tests {
             assert!(now >= last);
             last = now;
         }
+    }
+
+    #[test]
+    fn the_broker_overrules_a_machine_that_is_a_day_ahead() {
+        let day = SignedDuration::from_hours(24);
+        let clock = ProgramClock::around(move || Timestamp::now() + day);
+        assert!(clock.now() > Timestamp::now() + SignedDuration::from_hours(23));
+        assert_eq!(clock.machine_error(), None);
+        let now = Instant::now();
+        clock.dates()(AnswerDate { date: Timestamp::now(), asked: now, answered: now });
+        assert!(clock.is_held());
+        assert!(clock.now() < Timestamp::now() + SignedDuration::from_mins(1));
+        assert!(clock.machine_error().unwrap() > SignedDuration::from_hours(23));
     }
 }

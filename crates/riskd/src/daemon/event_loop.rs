@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::admin::{AdminRequest, AdminRequests, AdminWish, answer_when_durable};
+use super::clock_watch::ClockWatch;
 use super::executor::Executor;
 use super::journal::{Journal, Outcome};
 use super::notices::Counts;
@@ -53,6 +54,8 @@ pub(super) struct EventLoop {
     pub(super) alerts: Alerts,
     /// Fed as long as the loop turns.
     pub(super) watchdog: Watchdog,
+    /// Looks after the machine's clock, where the time is the broker's.
+    pub(super) clock_watch: Option<ClockWatch>,
 }
 
 /// How far a stop has gone: 0 runs, 1 stops in order, 2 stops at once.
@@ -91,7 +94,15 @@ impl EventLoop {
             request = self.admin.next() => self.take_request(request),
             _ = stop.changed() => {}
         }
+        self.look_at_the_clock();
         self.publish();
+    }
+
+    fn look_at_the_clock(&mut self) {
+        if let Some(notice) = self.clock_watch.as_mut().and_then(|watch| watch.look(Instant::now())) {
+            self.actions.push(Action::Notice(notice));
+            self.dispatch(self.clock.now());
+        }
     }
 
     /// Shows people what there is: a slice of it, after what waited was taken in.

@@ -5,12 +5,14 @@
 
 pub mod admin;
 mod clock;
+mod clock_watch;
 mod event_loop;
 mod executor;
 mod histogram;
 mod journal;
 mod maintenance;
 mod notices;
+mod proof;
 pub mod publish;
 mod setup;
 mod summary;
@@ -30,15 +32,17 @@ use riskd_store::{
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-pub use clock::steady_clock;
+pub use clock::{ProgramClock, steady_clock};
 pub use histogram::Histogram;
 pub use notices::Counts;
+pub use proof::prove_arming;
 pub use setup::{AccountSetup, Setup};
 pub use summary::Summary;
 
 use crate::alerts::{Alerts, Signal};
 use crate::failure::{Failure, FailureKind};
 use admin::AdminRequests;
+use clock_watch::ClockWatch;
 use event_loop::EventLoop;
 use executor::Executor;
 use journal::{Journal, Outcome};
@@ -53,6 +57,9 @@ const CONNECT_AGAIN_AFTER_S: [u64; 5] = [1, 2, 10, 30, 60];
 
 /// How long the end waits for alerts to go out.
 const PATIENCE_WITH_ALERTS: Duration = Duration::from_secs(3);
+
+/// Tries to learn the time from a broker that is there and does not answer.
+const ASK_THE_TIME_AT_MOST: usize = 3;
 
 /// How far the daemon is, for whoever waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +105,8 @@ impl Default for Stop {
 pub struct Surroundings {
     /// The one clock.
     pub clock: Clock,
+    /// What is behind it, where it follows the broker's time; absent where the clock is the caller's own.
+    pub time: Option<ProgramClock>,
     /// Asked when to stop.
     pub stop: Stop,
     /// Told how far the daemon is.
@@ -135,28 +144,76 @@ pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Fa
 }
 
 async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> Result<Summary, Failure> {
-    let Surroundings { clock, stop, phase, on_database_event, publisher, admin } = surroundings;
+    let Surroundings { clock, time, stop, phase, on_database_event, publisher, admin } = surroundings;
     phase.send_replace(Phase::Opening);
     let Some(database) = open_database(&setup, &clock, &stop, on_database_event, alerts).await? else {
         return Ok(Summary::of_nothing());
     };
     phase.send_replace(Phase::Connecting);
-    let gateway_clock = clock.clone();
-    let gateway = Gateway::new(setup.gateway.clone(), Arc::new(move || gateway_clock.now()))
-        .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))?;
+    if let Some(time) = &time {
+        tokio::select! {
+            held = hold_the_time(&setup, time, alerts) => held?,
+            () = stop.asked() => return Ok(Summary::of_nothing()),
+        }
+    }
+    let gateway = gateway(&setup, &clock, time.as_ref())?;
     let accounts = tokio::select! {
         accounts = find_accounts(&setup, &gateway, alerts) => accounts?,
         () = stop.asked() => return Ok(Summary::of_nothing()),
     };
     accounts.iter().for_each(AccountSetup::announce);
     alerts.signal(Signal::NotArmed { rules: setup::not_armed(&accounts) });
-    let event_loop = assemble(&setup, &accounts, &database, &clock, gateway, (publisher, admin), alerts)?;
+    let mut event_loop = assemble(&setup, &accounts, &database, &clock, gateway, (publisher, admin), alerts)?;
+    event_loop.clock_watch = time.map(ClockWatch::of);
     phase.send_replace(Phase::Watching);
     info!(accounts = accounts.len(), "watching");
     alerts.signal(Signal::Started { accounts: accounts.len() });
     let summary = event_loop.run(stop.0.subscribe()).await;
     drop(database);
     Ok(summary)
+}
+
+/// A client of the broker that knows its way by this clock, and tells what answers say of the time.
+fn gateway(setup: &Setup, clock: &Clock, time: Option<&ProgramClock>) -> Result<Gateway, Failure> {
+    let clock = clock.clone();
+    Gateway::telling_dates(setup.gateway.clone(), Arc::new(move || clock.now()), time.map(ProgramClock::dates))
+        .map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))
+}
+
+/// Asks the broker what time it is, before anything is decided by the clock.
+///
+/// By a client of its own: the first answer may set the clock back, and a client's limits do not live through that.
+async fn hold_the_time(setup: &Setup, time: &ProgramClock, alerts: &Alerts) -> Result<(), Failure> {
+    let gateway = gateway(setup, &time.clock(), Some(time))?;
+    let mut failures = 0;
+    loop {
+        let answered = gateway.ping().await;
+        if time.is_held() {
+            let ahead_ms = time.machine_error().map_or(0, |error| error.as_millis());
+            info!(machine_ahead_ms = ahead_ms as i64, "the time is the broker's");
+            return Ok(());
+        }
+        match answered {
+            Err(error @ (CallError::NotSent { .. } | CallError::Unknown { .. })) => {
+                alerts.signal(Signal::Broker { reachable: false });
+                let wait = CONNECT_AGAIN_AFTER_S[failures.min(CONNECT_AGAIN_AFTER_S.len() - 1)];
+                failures += 1;
+                if matches!(error, CallError::Unknown { .. }) && failures >= ASK_THE_TIME_AT_MOST {
+                    warn!("the broker does not say what time it is ({error}); it is asked again with every answer");
+                    return Ok(());
+                }
+                warn!(
+                    "the broker cannot be asked what time it is ({error}); trying again in {wait} s. \
+                     NOTHING IS PROTECTED MEANWHILE"
+                );
+                tokio::time::sleep(Duration::from_secs(wait)).await;
+            }
+            _ => {
+                warn!("the broker's answers carry no date: this machine's clock is believed, and nobody checks it");
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// Loads the state and puts the loop together; from here on the hubs are connecting.
@@ -213,6 +270,7 @@ fn assemble(
         admin,
         alerts: alerts.clone(),
         watchdog: Watchdog::of_this_process(),
+        clock_watch: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use riskd_core::engine::{Hub, Notice, Severity};
+use riskd_core::engine::{Hub, Notice, Severity, UnlockOutcome};
 use riskd_core::model::{Invalid, Noun, RuleId};
 use tracing::{debug, error, info, warn};
 
@@ -86,6 +86,15 @@ fn log(notice: &Notice) {
             warn!(account_id = %lockout.account_id, rule_id = %lockout.rule_id, until, "lockout set: {}", lockout.reason);
         }
         Notice::LockoutCleared(account_id) => info!(%account_id, "lockout ended"),
+        Notice::Unlock { account_id, actor, reason, outcome } => match outcome {
+            UnlockOutcome::Ended(ended) => {
+                warn!(%account_id, actor, reason, lockouts = ended.len(), "unlocked by an admin");
+            }
+            UnlockOutcome::NotLocked => info!(%account_id, actor, "an admin's unlock: the account was not locked"),
+            UnlockOutcome::NotDurable => {
+                error!(%account_id, actor, "an admin's unlock could not be written down: the account stays locked");
+            }
+        },
         Notice::EnforcementConfirmed(log) => info!(
             account_id = %log.account_id,
             rule_id = %log.rule_id,
@@ -129,6 +138,19 @@ fn log(notice: &Notice) {
         Notice::OffTickGrid(contract_id) => debug!(%contract_id, "price off the tick grid"),
         Notice::DailyReset { account_id, day, realized_pnl } => {
             info!(%account_id, %day, "trading day ended with a realized P&L of {realized_pnl:#}");
+        }
+        Notice::ArmingChanged { account_id, rule_id, reason: Some(reason) } => {
+            error!(%account_id, %rule_id, "NOT ARMED: {reason}");
+        }
+        Notice::ArmingChanged { account_id, rule_id, reason: None } => info!(%account_id, %rule_id, "armed again"),
+        Notice::MachineClockWrong { by_ms, severity: None } => {
+            info!(by_ms, "this machine's clock agrees with the broker's again");
+        }
+        Notice::MachineClockWrong { by_ms, severity: Some(Severity::Warning) } => {
+            warn!(by_ms, "this machine's clock is wrong; the broker's time is kept");
+        }
+        Notice::MachineClockWrong { by_ms, severity: Some(Severity::Critical | Severity::Failure) } => {
+            error!(by_ms, "this machine's clock is very wrong; the broker's time is kept, no lockout ends early");
         }
         Notice::Link { hub, up: true } => info!("{hub} is up"),
         Notice::Link { hub, up: false } => warn!("{hub} is down"),

@@ -84,7 +84,8 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let (phase, phases) = watch::channel(Phase::Opening);
     let (publisher, published) = publishing();
     let (admin, requests) = administration();
-    let clock = daemon::steady_clock();
+    let time = daemon::ProgramClock::of_the_machine();
+    let clock = time.clock();
     let around = api::Surroundings {
         clock: clock.clone(),
         phase: phases.clone(),
@@ -100,6 +101,7 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let listener = Arc::clone(&audience);
     let surroundings = Surroundings {
         clock,
+        time: Some(time),
         stop: stop.clone(),
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod broker_trouble;
+mod clock;
 mod disk;
 mod kills;
 mod links;
@@ -11,6 +12,7 @@ mod locked;
 mod payloads;
 mod process;
 mod program;
+mod proof;
 mod resets;
 mod rules;
 #[path = "../alerts/server.rs"]
@@ -19,4 +21,5 @@ mod server;
 mod starts;
 mod stops;
 mod support;
+mod watchdog;
 mod witness;

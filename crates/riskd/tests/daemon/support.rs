@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use riskd::config::{ConfigFolder, Surroundings as ConfigSurroundings};
 use riskd::daemon::admin::AdminRequests;
 use riskd::daemon::publish::Publisher;
-use riskd::daemon::{self, Phase, Setup, Stop, Summary, Surroundings};
+use riskd::daemon::{self, Phase, ProgramClock, Setup, Stop, Summary, Surroundings};
 use riskd::failure::Failure;
 use riskd_core::model::{AccountId, ContractId, OrderId, Price, Side};
 use riskd_gateway::client::limiter::Window;
@@ -183,9 +183,26 @@ impl Ground {
     /// The same, with somebody who looks.
     pub(crate) fn start_showing(&self, setup: Setup, publisher: Publisher, admin: AdminRequests, stop: Stop) -> Daemon {
         let clock = self.clock.clone();
+        self.start_on(setup, (Clock::new(move || clock.now()), None), (publisher, admin), stop)
+    }
+
+    /// Starts the daemon in this process, on a clock that follows the broker's time.
+    pub(crate) fn start_on_the_brokers_time(&self, time: ProgramClock) -> Daemon {
+        let nobody = (Publisher::to_nobody(), AdminRequests::none());
+        self.start_on(self.setup(), (time.clock(), Some(time)), nobody, Stop::new())
+    }
+
+    fn start_on(
+        &self,
+        setup: Setup,
+        (clock, time): (Clock, Option<ProgramClock>),
+        (publisher, admin): (Publisher, AdminRequests),
+        stop: Stop,
+    ) -> Daemon {
         let (phase, phases) = watch::channel(Phase::Opening);
         let surroundings = Surroundings {
-            clock: Clock::new(move || clock.now()),
+            clock,
+            time,
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),

@@ -2,8 +2,8 @@
 
 use riskd::config::{ConfigFolder, load_rules};
 use riskd_core::rules::{
-    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, max_contracts_per_instrument,
-    max_unrealized_profit, no_stop_loss_grace,
+    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, max_contracts_per_instrument, max_drawdown,
+    max_unrealized_profit, news_window, no_stop_loss_grace, session_block_outside,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor, value};
@@ -24,6 +24,9 @@ fn available() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("## RULE-004 `daily_unrealized_loss`", "daily_unrealized_loss", fields_of::<daily_unrealized_loss::Config>()),
         ("## RULE-005 `max_unrealized_profit`", "max_unrealized_profit", fields_of::<max_unrealized_profit::Config>()),
         ("## RULE-008 `no_stop_loss_grace`", "no_stop_loss_grace", fields_of::<no_stop_loss_grace::Config>()),
+        ("## RULE-009 `session_block_outside`", "session_block_outside", fields_of::<session_block_outside::Config>()),
+        ("## RULE-014 `max_drawdown`", "max_drawdown", fields_of::<max_drawdown::Config>()),
+        ("## RULE-015 `news_window`", "news_window", fields_of::<news_window::Config>()),
     ]
 }
 
@@ -61,10 +64,22 @@ impl<'de> Deserializer<'de> for Asked<'_> {
     }
 }
 
+/// Options without which a rule is refused.
+fn needed_by(rule: &str) -> &'static str {
+    match rule {
+        "session_block_outside" => "allowed_hours: { start: \"09:30\", end: \"16:00\" }, ",
+        "news_window" => "calendar: news.csv, ",
+        _ => "",
+    }
+}
+
 /// What a rule does with these options, in the words of its own debugging; or why it is refused.
 fn meaning(rule: &str, options: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("rules:\n  {rule}: {{ {options} }}\n  max_drawdown: {{ enabled: false }}\n");
+    let needed = needed_by(rule);
+    let other = if rule == "max_drawdown" { "max_contracts" } else { "max_drawdown" };
+    let text = format!("rules:\n  {rule}: {{ {needed}{options} }}\n  {other}: {{ enabled: false }}\n");
+    std::fs::write(folder.path().join("news.csv"), "time,title\n2026-12-16T19:00Z,FOMC\n").unwrap();
     std::fs::write(folder.path().join("risk_config.yaml"), text).unwrap();
     let rules = load_rules(&ConfigFolder::at(folder.path()).unwrap(), None).map_err(|error| error.problem)?.unwrap();
     Ok(format!("{:?} {:?} {:?}", rules.set, rules.reset_time, rules.timezone))

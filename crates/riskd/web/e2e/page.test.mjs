@@ -146,6 +146,22 @@ test("an admin logs in, unlocks with a reason, and is told when time is up", asy
   assert.deepEqual(await page.evaluate(() => [Object.keys(localStorage), Object.keys(sessionStorage)]), [[], []]);
 });
 
+test("a test alert says what each channel answered", async () => {
+  await open();
+  await page.getByRole("button", { name: "Admin" }).click();
+  await page.getByLabel("Admin password").fill("correct horse");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Admin" }).click();
+  await page.getByRole("button", { name: "Send a test alert" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Send" }).click();
+  await until("the channel that failed", async () => /1 of 2 channels took no message\. pager: no answer/.test(await dialog.innerText()));
+  fake.pagerWorks = true;
+  await dialog.getByRole("button", { name: "Send" }).click();
+  await until("both", async () => /taken by desk \(118 ms\), pager/.test(await text(".toasts")));
+});
+
 test("stopping asks twice", async () => {
   await open();
   await page.getByRole("button", { name: "Admin" }).click();

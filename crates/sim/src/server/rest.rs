@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State as Extracted;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use riskd_gateway::protocol::redact::redact;
 use riskd_gateway::protocol::wire::Endpoint;
@@ -14,8 +14,24 @@ use super::endpoints::{Outcome, answer, refusal};
 use super::shared::Shared;
 use crate::faults::{RestEffect, take_rest_effect};
 
-/// Answers everything below `/api`.
+/// Answers everything below `/api`, and dates each answer by the exchange's clock, as the gateway does.
 pub(super) async fn handle(
+    shared: Extracted<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let clock = Arc::clone(&shared);
+    let mut response = answer_request(shared, method, uri, headers, body).await;
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&clock.now());
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::from_str(&date).ok()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+async fn answer_request(
     Extracted(shared): Extracted<Arc<Shared>>,
     method: Method,
     uri: Uri,

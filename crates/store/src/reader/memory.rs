@@ -10,8 +10,9 @@ use super::{Reader, trades};
 use crate::error::StoreError;
 use crate::tables::{
     Cells, RowChecks, Rows, Table, Unreadable, contract_cache, daily_pnl, drawdown_marks, enforcement_log, exists,
-    lockouts, orders, positions, reset_schedule, rule_commitments,
+    lockouts, orders, positions, reset_schedule, rule_commitments, schema_version,
 };
+use crate::timestamp::first_text;
 
 /// Days of realized P&L told: enough to hold the present one in any time zone, and a weekend before it.
 const DAYS_OF_PNL: i64 = 7;
@@ -20,6 +21,13 @@ const DAYS_OF_PNL: i64 = 7;
 const TRADES_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub(super) const PENDING: &str = "WHERE success = 0 AND details LIKE '%pending%'";
+
+/// The same where it is known since when this program has written the log.
+pub(super) const PENDING_SINCE: &str = "WHERE success = 0 AND timestamp >= ?1 AND details LIKE '%pending%'";
+
+/// How much further back than the day on which the file came to v2 pending enforcements are looked for: the clock may have
+/// been wrong on that day.
+const BEFORE_V2: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What the file remembers, and what in it could not be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +73,7 @@ fn remember(connection: &Connection, accounts: &[AccountId], checks: &RowChecks)
     note(orders.unreadable);
     let schedules = reset_schedule::TABLE.read(connection, "ORDER BY account_id", [], reset_schedule::from_cells)?;
     note(schedules.unreadable);
-    let pending = pending_enforcements(connection)?;
+    let pending = pending_enforcements(connection, checks.now)?;
     note(pending.unreadable);
     let marks = if_there(connection, &drawdown_marks::TABLE, "ORDER BY account_id", drawdown_marks::from_cells)?;
     note(marks.unreadable);
@@ -84,6 +92,8 @@ fn remember(connection: &Connection, accounts: &[AccountId], checks: &RowChecks)
             .map(|mark| (mark.account_id, mark))
             .collect(),
         commitments: of_account(&commitments.rows, |commitment| accounts.contains(&commitment.account_id)),
+        unlocks: crate::audit::last_unlocks(connection, accounts)
+            .map_err(StoreError::sqlite("read the last unlocks"))?,
     };
     for &account_id in accounts {
         let daily_pnl = daily_pnl::TABLE.read(
@@ -119,8 +129,19 @@ fn if_there<T>(
 }
 
 /// Enforcements that still have something to reach, oldest first.
-fn pending_enforcements(connection: &Connection) -> Result<Rows<(EnforcementLog, Goal)>, StoreError> {
-    let found = enforcement_log::TABLE.read(connection, PENDING, [], enforcement_log::pending_from_cells)?;
+///
+/// A log that came from v1 may hold many thousand failed rows, far apart in the file, and looking at each takes seconds on
+/// a cold disk. Only a program of v2 leaves rows pending, so those from before the file came to v2 are not looked at.
+fn pending_enforcements(connection: &Connection, now: Timestamp) -> Result<Rows<(EnforcementLog, Goal)>, StoreError> {
+    let read = enforcement_log::pending_from_cells;
+    let found = match schema_version::applied_at(connection, 2)? {
+        // A file from the future says nothing of the past: then the clock is wrong, or was.
+        Some(applied_at) if applied_at <= now => {
+            let since = first_text(applied_at.checked_sub(BEFORE_V2).unwrap_or(Timestamp::MIN));
+            enforcement_log::TABLE.read(connection, PENDING_SINCE, [since], read)?
+        }
+        _ => enforcement_log::TABLE.read(connection, PENDING, [], read)?,
+    };
     let mut pending = Rows { rows: found.rows.into_iter().flatten().collect::<Vec<_>>(), unreadable: found.unreadable };
     pending.rows.sort_by_key(|(log, _)| (log.timestamp, log.id));
     Ok(pending)

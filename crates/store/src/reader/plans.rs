@@ -80,6 +80,7 @@ fn queries() -> Vec<(&'static str, String, &'static [&'static str])> {
         ("enforcements of one rule and account since a time", keys_sql(&everything, true), BY_TIME),
         ("slow enforcements", keys_sql(&slow, false), BY_TIME),
         ("pending enforcements", enforcement_log::TABLE.select(memory::PENDING), BY_SUCCESS),
+        ("pending enforcements since v2", enforcement_log::TABLE.select(memory::PENDING_SINCE), BY_SUCCESS),
         ("positions updated lately", analytics::POSITIONS_UPDATED.to_owned(), &["idx_positions_updated"]),
         (
             "working orders of an account",

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::apply::apply;
+use super::merge;
 use super::{Batch, WriterOptions};
 use crate::audit::{Trail, Upkeep};
 use crate::error::{EngineError, EngineErrorKind, StoreError};
@@ -123,9 +124,13 @@ fn write_together(
     let before = *trail;
     let mut write = |connection: &mut Connection| -> Result<Vec<Result<(), EngineError>>, EngineError> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        let mut outcomes = Vec::with_capacity(group.len());
-        for batch in group {
-            outcomes.push(write_batch(connection, batch, trail, options)?);
+        let needed = merge::needed(group);
+        let mut outcomes = write_batches(connection, group, Some(&needed), trail, options)?;
+        if needed.contains(&false) && outcomes.iter().any(Result::is_err) {
+            // What a refused batch would have replaced is needed after all: once more, with nothing left out.
+            connection.execute_batch("ROLLBACK; BEGIN IMMEDIATE")?;
+            *trail = before;
+            outcomes = write_batches(connection, group, None, trail, options)?;
         }
         commit(connection, options)?;
         Ok(outcomes)
@@ -138,18 +143,39 @@ fn write_together(
     })
 }
 
+/// Every batch, each in its savepoint. `needed` says of each write of the group whether it must be carried out; without it
+/// every one is.
+fn write_batches(
+    connection: &Connection,
+    group: &[Batch],
+    needed: Option<&[bool]>,
+    trail: &mut Option<Trail>,
+    options: &WriterOptions,
+) -> Result<Vec<Result<(), EngineError>>, EngineError> {
+    let mut outcomes = Vec::with_capacity(group.len());
+    let mut from = 0;
+    for batch in group {
+        let needed = needed.map(|needed| &needed[from..from + batch.writes.len()]);
+        outcomes.push(write_batch(connection, batch, needed, trail, options)?);
+        from += batch.writes.len();
+    }
+    Ok(outcomes)
+}
+
 /// One batch in its savepoint. The outer error means that the whole transaction is lost.
 fn write_batch(
     connection: &Connection,
     batch: &Batch,
+    needed: Option<&[bool]>,
     trail: &mut Option<Trail>,
     options: &WriterOptions,
 ) -> Result<Result<(), EngineError>, EngineError> {
     let before = *trail;
     connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
     let now = options.clock.now();
-    let mut write = |write| apply(connection, write, now, trail.as_mut()).map_err(EngineError::from);
-    let outcome = batch.writes.iter().try_for_each(&mut write);
+    let mut places = batch.writes.iter().enumerate().filter(|(place, _)| needed.is_none_or(|needed| needed[*place]));
+    let outcome =
+        places.try_for_each(|(_, write)| apply(connection, write, now, trail.as_mut()).map_err(EngineError::from));
     if let Err(failure) = &outcome {
         if connection.is_autocommit() {
             return Err(failure.clone());

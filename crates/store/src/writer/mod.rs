@@ -11,6 +11,7 @@
 
 mod apply;
 mod group;
+mod merge;
 
 use std::collections::VecDeque;
 use std::path::Path;

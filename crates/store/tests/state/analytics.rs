@@ -148,7 +148,7 @@ fn every_question_uses_its_index_with_and_without_statistics() {
             state.run("ANALYZE");
         }
         let plans = state.reader().query_plans().unwrap();
-        assert_eq!(plans.len(), 11);
+        assert_eq!(plans.len(), 12);
         for plan in &plans {
             assert!(plan.uses_its_index(), "statistics {statistics}: {plan:#?}");
             let sorts = plan.sorts();
@@ -165,5 +165,5 @@ fn every_question_uses_its_index_with_and_without_statistics() {
 fn without_the_optional_table_the_other_questions_have_plans() {
     let state = State::without_unrealized();
     let plans = state.reader().query_plans().unwrap();
-    assert_eq!(plans.len(), 10);
+    assert_eq!(plans.len(), 11);
 }

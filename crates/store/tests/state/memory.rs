@@ -85,6 +85,43 @@ fn a_pending_row_without_a_goal_still_closes_or_is_told() {
 }
 
 #[test]
+fn pending_rows_are_looked_for_since_the_file_came_to_v2() {
+    let came = |applied_at: &str, success: i64| {
+        format!(
+            "INSERT INTO schema_version (version, applied_at, description, success) VALUES (2, '{applied_at}', 'd', {success});"
+        )
+    };
+    // What the file says of v2, and which rows are found: 1 is of the day before this, 2 of a quarter before it.
+    let cases = [
+        (came("2026-11-22T10:00:00.000Z", 1), vec![1]),
+        (came("2026-09-10T10:00:00.000Z", 1), vec![2, 1]),
+        (came("2026-11-22T10:00:00.000Z", 0), vec![2, 1]),
+        (came("some day", 1), vec![2, 1]),
+        // The clock was wrong then, or is now.
+        (came("2027-01-01T00:00:00.000Z", 1), vec![2, 1]),
+        ("DROP TABLE schema_version;".into(), vec![2, 1]),
+        (
+            "DROP TABLE schema_version; CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at DATETIME);
+          INSERT INTO schema_version VALUES (2, '2026-11-22T10:00:00.000Z');"
+                .into(),
+            vec![2, 1],
+        ),
+    ];
+    for (sql, expected) in cases {
+        let state = State::new();
+        state.run(&sql);
+        state.run(
+            r#"INSERT INTO enforcement_log (id, timestamp, account_id, rule_id, action, reason, success, details) VALUES
+             (1, '2026-11-21T14:00:00Z', 123, 'RULE-003', 'CLOSE_ALL_AND_LOCKOUT', 'r', 0, '{"status": "pending"}'),
+             (2, '2026-08-22 14:00:00', 123, 'RULE-003', 'CLOSE_ALL_AND_LOCKOUT', 'r', 0, '{"status": "pending"}')"#,
+        );
+        let pending = state.reader().memory(&[ACCOUNT], now()).unwrap().memory.pending_enforcements;
+        let found: Vec<i64> = pending.iter().map(|(log, _)| log.id.unwrap().0).collect();
+        assert_eq!(found, expected, "{sql}");
+    }
+}
+
+#[test]
 fn a_number_is_never_given_twice_even_when_its_row_is_gone() {
     let state = State::new();
     state.writer().write(vec![Write::PutEnforcement { log: enforcement(enforcement_draft(40)), goal: None }]).unwrap();

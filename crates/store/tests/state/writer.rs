@@ -276,3 +276,54 @@ fn a_file_that_is_not_there_is_not_made() {
     assert!(riskd_store::Reader::open(&path, riskd_store::ReaderOptions::default()).is_err());
     assert!(!path.exists());
 }
+
+#[test]
+fn of_many_changes_of_one_row_in_a_commit_the_last_is_written() {
+    let state = State::new();
+    state.run(
+        "CREATE TABLE touched (id); CREATE TRIGGER touch AFTER INSERT ON positions BEGIN INSERT INTO touched VALUES (NEW.id); END;
+         CREATE TRIGGER touch_again AFTER UPDATE ON positions BEGIN INSERT INTO touched VALUES (NEW.id); END",
+    );
+    let sized = |id, size| Write::PutPosition(position(id, size));
+    let (options, is_waiting, open) = gate();
+    let writer = Writer::open(&state.path, options).unwrap();
+    let (told, tells) = channel();
+    let submit = |writes: Vec<Write>| {
+        let told = told.clone();
+        writer.submit(writes, move |result| told.send(result.is_ok()).unwrap()).unwrap();
+    };
+    submit(vec![put(100)]);
+    is_waiting.recv_timeout(PATIENCE).unwrap();
+    // These wait for the first commit and go into the next together.
+    submit(vec![sized(1, 1), sized(2, 1), sized(1, 2)]);
+    submit(vec![sized(1, 3), Write::RemovePosition(PositionId(2)), sized(3, 1)]);
+    submit(vec![sized(2, 7), Write::PutOrder(order(1, OrderState::Working)), Write::RemoveOrder(OrderId(1))]);
+    submit(vec![Write::RemovePosition(PositionId(3))]);
+    drop((open, is_waiting));
+    assert!((0..5).all(|_| tells.recv_timeout(PATIENCE).unwrap()));
+    let held = "SELECT group_concat(id || 'x' || size) FROM (SELECT * FROM positions ORDER BY id)";
+    assert_eq!(state.text(held), "1x3,2x7,100x1");
+    assert_eq!(state.count("SELECT count(*) FROM orders"), 0);
+    assert_eq!(state.text("SELECT group_concat(id) FROM touched"), "100,1,2");
+}
+
+#[test]
+fn what_a_refused_batch_would_have_replaced_is_written_after_all() {
+    let state = State::new();
+    refuse_position(&state, 13);
+    let (options, is_waiting, open) = gate();
+    let writer = Writer::open(&state.path, options).unwrap();
+    let (told, tells) = channel();
+    let submit = |name: &'static str, writes: Vec<Write>| {
+        let told = told.clone();
+        writer.submit(writes, move |result| told.send((name, result.is_ok())).unwrap()).unwrap();
+    };
+    submit("first", vec![put(100)]);
+    is_waiting.recv_timeout(PATIENCE).unwrap();
+    submit("kept", vec![Write::PutPosition(position(1, 5))]);
+    submit("refused", vec![Write::PutPosition(position(1, 6)), put(13)]);
+    drop((open, is_waiting));
+    let outcomes: Vec<_> = (0..3).map(|_| tells.recv_timeout(PATIENCE).unwrap()).collect();
+    assert_eq!(outcomes, [("first", true), ("kept", true), ("refused", false)]);
+    assert_eq!(state.text("SELECT group_concat(id || 'x' || size) FROM positions"), "1x5,100x1");
+}

@@ -204,6 +204,7 @@ impl Publisher {
             | Event::Answer { .. }
             | Event::LockoutCleared { .. }
             | Event::LockoutNotCleared { .. }
+            | Event::Unlock { .. }
             | Event::TimePassed => None,
         }
     }

@@ -165,7 +165,13 @@ export function Overview() {
         <Rows rows={rows} selected={selected} />
       </div>
       {said && rows.length === 0 ? (
-        <Empty>{accounts.length === 0 ? "No account is watched. The config names which: see riskd rules check." : "No account matches. Esc clears the search."}</Empty>
+        <Empty>
+          {accounts.length > 0
+            ? "No account matches. Esc clears the search."
+            : said.daemon.phase === "watching"
+              ? "No account is watched. config/accounts.yaml names them."
+              : "riskd is starting. The accounts appear once it has reached the broker."}
+        </Empty>
       ) : null}
     </>
   );
