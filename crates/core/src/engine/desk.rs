@@ -43,6 +43,8 @@ pub(super) struct Desk {
     pub(super) later_trades: Vec<Trade>,
     /// The reset schedule of the last run, until the start has looked at it.
     pub(super) last_schedule: Option<ResetSchedule>,
+    /// The contracts in which the price index has a band of this account.
+    pub(super) indexed: Vec<ContractId>,
     /// What is on the disk of the drawdown's mark.
     pub(super) mark_on_disk: MarkOnDisk,
     /// When the desk next wants to be woken.

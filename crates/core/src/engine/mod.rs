@@ -28,6 +28,7 @@ mod look_budget;
 mod memory;
 mod observe;
 mod outbox;
+mod price_index;
 mod prices;
 mod pursue;
 mod reconcile;

@@ -8,6 +8,7 @@ mod probe;
 mod arming;
 mod commitment;
 mod config_forms;
+mod price_index;
 mod properties;
 mod rules_account;
 mod rules_cooldown;
