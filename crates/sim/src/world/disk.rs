@@ -182,6 +182,8 @@ impl Model {
             last_enforcement_id: self.enforcements.keys().next_back().map_or(0, |last| last.0),
             drawdown_marks: self.drawdown_marks.clone(),
             commitments: self.commitments.values().cloned().collect(),
+            // No admin acts in a world.
+            unlocks: BTreeMap::new(),
         }
     }
 
