@@ -24,6 +24,8 @@ afterEach(async () => {
   for (const each of browser.context.pages().slice(1)) {
     await each.close();
   }
+  // Each test begins logged out.
+  await browser.context.clearCookies();
   assert.deepEqual(browser.errors.splice(0), [], "no error, nothing against the policy, nothing asked from elsewhere");
 });
 
