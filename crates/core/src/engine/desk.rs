@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Write};
+use super::arming::Missing;
 use super::config::{AccountConfig, Config};
 use super::drawdown::MarkOnDisk;
 use super::look_budget::LookBudget;
 use super::memory::RecordedTrade;
 use super::outbox::Outbox;
 use super::unlock::PendingUnlock;
-use crate::model::{AccountId, ContractId, EnforcementId, Money, Trade, time_after_ms};
+use crate::model::{AccountId, ContractId, EnforcementId, Money, RuleId, Trade, time_after_ms};
 use crate::rules::Trigger;
 use crate::state::{AccountState, AccountView, Markets};
 
@@ -42,12 +43,16 @@ pub(super) struct Desk {
     pub(super) later_trades: Vec<Trade>,
     /// The reset schedule of the last run, until the start has looked at it.
     pub(super) last_schedule: Option<ResetSchedule>,
+    /// The contracts in which the price index has a band of this account.
+    pub(super) indexed: Vec<ContractId>,
     /// What is on the disk of the drawdown's mark.
     pub(super) mark_on_disk: MarkOnDisk,
     /// When the desk next wants to be woken.
     pub(super) wake_at: Option<Timestamp>,
     /// When a rule next wants to be asked by time alone.
     pub(super) rules_wake_at: Option<Timestamp>,
+    /// Rules that could not fire when they were last looked at.
+    pub(super) not_armed: BTreeMap<RuleId, Missing>,
 }
 
 /// When the broker was and will be asked what there is.

@@ -10,6 +10,7 @@ use super::desk::{Context, Desk, Numbers, Reconciliation};
 use super::drawdown::MarkOnDisk;
 use super::memory::{AccountMemory, Memory};
 use super::outbox::{Enforcement, Outbox};
+use super::price_index::PriceIndex;
 use super::step::EngineState;
 use crate::model::{AccountId, DrawdownMark, EnforcementLog, Order, Position, RuleId, time_after_ms};
 use crate::rules::Goal;
@@ -40,9 +41,12 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
         market_hub_up: false,
         wakes: std::collections::BTreeSet::new(),
         sweep_at: at,
+        arming_looked_at: AccountId(i64::MIN),
         latest: at,
         breaches: Vec::new(),
         asked: Vec::new(),
+        price_index: PriceIndex::default(),
+        asks_everyone: false,
     };
     for account_id in config.accounts.keys() {
         let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
@@ -145,9 +149,11 @@ fn desk(
         is_first_run: last_schedule.is_none(),
         later_trades: Vec::new(),
         last_schedule,
+        indexed: Vec::new(),
         mark_on_disk: MarkOnDisk::remembered(drawdown, is_locked_for_drawdown),
         wake_at: None,
         rules_wake_at: None,
+        not_armed: BTreeMap::new(),
     }
 }
 

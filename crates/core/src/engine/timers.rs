@@ -31,6 +31,7 @@ impl EngineState {
         if self.sweep_at <= at {
             self.sweep_at = time_after_ms(at, SWEEP_EVERY_MS);
             self.sweep_markets(config, at, actions);
+            self.tell_of_arming(config, at, actions);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Breach, Gauge, Goal, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
+use super::{Breach, Gauge, Goal, Rule, RuleConfigError, Slack, Trigger, Verdict, enabled_by_default};
 use crate::model::{Contract, ContractId, EnforcementAction, Position, RuleId, SymbolRoot, same_product};
 use crate::state::AccountView;
 
@@ -177,6 +177,11 @@ impl Rule for MaxContractsPerInstrument {
             (Enforcement::ReduceToLimit | Enforcement::CloseAll, _) => EnforcementAction::ClosePosition,
         };
         Verdict::Breached(Box::new(Breach { action, goal, lock: None, reason, pnl: None }))
+    }
+
+    /// Only a description matters, of which every holder is told.
+    fn slack(&self, _view: &AccountView<'_>, _contract_id: &ContractId) -> Slack {
+        Slack::UNLIMITED
     }
 
     fn sentence(&self) -> String {

@@ -7,6 +7,7 @@ mod closed_hours;
 mod cooldown;
 mod gauge;
 mod limit;
+mod slack;
 mod verdict;
 
 use std::any::Any;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::RuleId;
+use crate::model::{ContractId, RuleId};
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
+pub use slack::Slack;
 pub use verdict::{Breach, DrawdownNote, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// Gives a rule to those who must compare it with another of its kind.
@@ -50,6 +52,12 @@ pub trait Rule: AsAny + Send + Sync + std::fmt::Debug {
     /// What the rule wants to have remembered of this moment for its later verdicts. Asked before [`Rule::check`].
     fn remember(&self, _view: &AccountView<'_>, _trigger: &Trigger) -> Option<Note> {
         None
+    }
+
+    /// How far the P&L of the position in a held, priced contract may move before the rule must be asked about its price
+    /// again. A rule that watches prices and does not say is asked about every one.
+    fn slack(&self, _view: &AccountView<'_>, contract_id: &ContractId) -> Slack {
+        if self.watches(&Trigger::Price(contract_id.clone())) { Slack::NONE } else { Slack::UNLIMITED }
     }
 
     /// The rule in one sentence with its numbers.

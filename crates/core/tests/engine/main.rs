@@ -5,8 +5,10 @@ mod build;
 mod harness;
 mod probe;
 
+mod arming;
 mod commitment;
 mod config_forms;
+mod price_index;
 mod properties;
 mod rules_account;
 mod rules_cooldown;

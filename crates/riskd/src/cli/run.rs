@@ -47,6 +47,7 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     if args.check {
         return check(&setup, context);
     }
+    allow_no_core_dumps();
     let runtime = runtime(None)?;
     // The dashboard has threads of its own: what people ask takes no time from what protects them.
     let for_the_dashboard = self::runtime(Some(THREADS_FOR_THE_DASHBOARD))?;
@@ -62,6 +63,10 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         database: setup.database.clone(),
         admin,
         stop: stop.clone(),
+        read_config: Arc::new({
+            let folder = context.config.clone();
+            move || Setup::load(&folder, &ConfigSurroundings::of_this_process())
+        }),
     };
     let server = for_the_dashboard.block_on(api::start_if_possible(&setup.api, around));
     if args.require_api && server.is_none() {
@@ -93,6 +98,16 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
             .next("make room on the disk, then start riskd run again: the broker is asked what there is"));
     }
     Ok(Exit::DONE)
+}
+
+/// A core dump would hold the API key and the tokens: none is written, and no process of another user may look inside.
+fn allow_no_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let refused = setrlimit(Resource::Core, none).and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if let Err(error) = refused {
+        warn!(%error, "core dumps could not be turned off: a crash may write secrets to the disk");
+    }
 }
 
 /// Threads of a runtime; as many as there are cores unless a number is named.

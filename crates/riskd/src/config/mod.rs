@@ -7,6 +7,7 @@ mod alerts;
 mod api;
 mod calendars;
 mod checks;
+mod commitment;
 mod database;
 mod document;
 mod error;
@@ -21,6 +22,7 @@ pub use accounts::{AccountConfig, load_accounts};
 pub use alerts::load_alerts;
 pub use api::{ApiConfig, TlsFiles};
 pub use calendars::{load_holidays, load_news};
+pub use commitment::restore_account;
 pub use database::{
     BackupConfig, DatabaseConfig, EnforcementConfig, IndexesConfig, MigrationConfig, RetentionConfig, SCHEMA_VERSION,
     SchemaConfig,

@@ -12,6 +12,7 @@ mod histogram;
 mod journal;
 mod maintenance;
 mod notices;
+mod proof;
 pub mod publish;
 mod setup;
 mod summary;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use riskd_core::engine;
+use riskd_core::engine::{self, Change, Effect};
 use riskd_core::model::{AccountId, ROOTS_BELOW_ZERO};
 use riskd_gateway::client::{CallError, Gateway, event_queue};
 use riskd_store::{
@@ -34,10 +35,12 @@ use tracing::{error, info, warn};
 pub use clock::{ProgramClock, steady_clock};
 pub use histogram::Histogram;
 pub use notices::Counts;
+pub use proof::prove_arming;
 pub use setup::{AccountSetup, Setup};
 pub use summary::Summary;
 
 use crate::alerts::{Alerts, Signal};
+use crate::config::restore_account;
 use crate::failure::{Failure, FailureKind};
 use admin::AdminRequests;
 use clock_watch::ClockWatch;
@@ -225,7 +228,7 @@ fn assemble(
     alerts: &Alerts,
 ) -> Result<EventLoop, Failure> {
     publisher.name_accounts(accounts.iter().map(|account| (account.id(), account.account.name.clone())));
-    let config = setup.engine_config(accounts);
+    let mut config = setup.engine_config(accounts);
     let ids: Vec<AccountId> = config.accounts.keys().copied().collect();
     let now = clock.now();
     let reader = Reader::open(database.path(), ReaderOptions { negative_price_roots: negative_price_roots() })
@@ -239,6 +242,14 @@ fn assemble(
     let writer = Writer::open(database.path(), options).map_err(store_failure)?;
     let (events, inbox) = event_queue(QUEUE_CAPACITY);
     let mut actions = Vec::new();
+    let held = engine::hold_commitments(
+        &mut config,
+        &remembered.memory.commitments,
+        &|sections| restore_account(&setup.folder, sections),
+        now,
+        &mut actions,
+    );
+    tell_of_commitments(&held);
     let engine = engine::start(&config, remembered.memory, now, &mut actions);
     tokio::spawn(
         Maintenance {
@@ -266,10 +277,20 @@ fn assemble(
         retry_writes_at: Timestamp::MIN,
         publisher,
         admin,
+        waiting: admin::Waiting::default(),
         alerts: alerts.clone(),
         watchdog: Watchdog::of_this_process(),
         clock_watch: None,
     })
+}
+
+/// What the files say and is not in force yet, because an account is committed to something stricter.
+fn tell_of_commitments(changes: &[Change]) {
+    for Change { account_id, section, effect } in changes {
+        if let Effect::AtReset(from) = effect {
+            warn!(%account_id, section, %from, "a looser config waits: what is in force stays until the reset");
+        }
+    }
 }
 
 /// Opens the database, migrating it where needed. After a failed automatic migration the next one waits its time, here:

@@ -85,7 +85,6 @@ fn log(notice: &Notice) {
             let until = lockout.locked_until.map_or_else(|| "without end".to_owned(), |until| until.to_string());
             warn!(account_id = %lockout.account_id, rule_id = %lockout.rule_id, until, "lockout set: {}", lockout.reason);
         }
-        Notice::LockoutCleared(account_id) => info!(%account_id, "lockout ended"),
         Notice::Unlock { account_id, actor, reason, outcome } => match outcome {
             UnlockOutcome::Ended(ended) => {
                 warn!(%account_id, actor, reason, lockouts = ended.len(), "unlocked by an admin");
@@ -95,6 +94,7 @@ fn log(notice: &Notice) {
                 error!(%account_id, actor, "an admin's unlock could not be written down: the account stays locked");
             }
         },
+        Notice::LockoutCleared(account_id) => info!(%account_id, "lockout ended"),
         Notice::EnforcementConfirmed(log) => info!(
             account_id = %log.account_id,
             rule_id = %log.rule_id,

@@ -12,6 +12,7 @@ mod locked;
 mod payloads;
 mod process;
 mod program;
+mod proof;
 mod resets;
 mod rules;
 #[path = "../alerts/server.rs"]

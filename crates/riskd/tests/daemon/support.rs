@@ -171,6 +171,15 @@ impl Ground {
         setup
     }
 
+    /// Reads the files as a reload does.
+    #[allow(dead_code)]
+    pub(crate) fn config_reader(&self) -> Arc<riskd::api::ReadConfig> {
+        let (folder, key) = (self.path("config"), self.simulator.api_key.clone());
+        Arc::new(move || {
+            Setup::load(&ConfigFolder::open(Some(&folder))?, &ConfigSurroundings::of(&[("TEST_KEY", &key)]))
+        })
+    }
+
     /// Starts the daemon in this process.
     pub(crate) fn start(&self) -> Daemon {
         self.start_with(self.setup())

@@ -128,7 +128,7 @@ fn the_options_of_global_load_and_others_do_not() {
     let text = prose(&document("docs/rules.md"));
     let said = rows(section(&text, "## `global`"), &["option", "default", "meaning"]);
     let names: Vec<&str> = said.iter().map(|row| code(&row[0]).unwrap()).collect();
-    assert_eq!(names, ["strict_mode", "logging_level", "log_level"]);
+    assert_eq!(names, ["strict_mode", "commitment", "logging_level", "log_level"]);
     assert_eq!(load(&format!("strict_mode: {}", code(&said[0][1]).unwrap())), load(""));
     assert_eq!(load("strict_mode: true"), Ok(true));
     assert!(load("logging_level: info").is_ok() && load("log_level: info").is_ok());
