@@ -140,6 +140,22 @@ impl Rule for MaxDrawdown {
         Verdict::Breached(Box::new(Breach::close_all_and_lock(self.lockout_until, reason, Some(pnl))))
     }
 
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        // The mark of a mode further down never lies above that of one further up.
+        let strictness = |mode: Mode| match mode {
+            Mode::TrailingIntraday => 2,
+            Mode::TrailingEndOfDay => 1,
+            Mode::Static => 0,
+        };
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            self.limit > old.limit
+                || strictness(self.mode) < strictness(old.mode)
+                || self.starting_balance != old.starting_balance
+                || self.stops_at_start && !old.stops_at_start
+                || self.lockout_until.is_shorter_than(old.lockout_until)
+        })
+    }
+
     fn slack(&self, view: &AccountView<'_>, _contract_id: &ContractId) -> Slack {
         // Unsettled news are waited for, not prices; without a balance there is nothing to measure.
         let Some((equity, is_complete)) = settled_equity(view) else { return Slack::UNLIMITED };

@@ -144,6 +144,17 @@ impl Rule for MaxUnrealizedProfit {
         }
     }
 
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            let aims_further = match (self.aim, old.aim) {
+                (Aim::Profit(new), Aim::Profit(before)) => new > before,
+                (Aim::Breakeven { arm_ticks: new }, Aim::Breakeven { arm_ticks: before }) => new > before,
+                (Aim::Profit(_), Aim::Breakeven { .. }) | (Aim::Breakeven { .. }, Aim::Profit(_)) => true,
+            };
+            aims_further || self.scope != old.scope || old.closes_all && !self.closes_all
+        })
+    }
+
     fn slack(&self, view: &AccountView<'_>, contract_id: &ContractId) -> Slack {
         let positions = match self.scope {
             Scope::PerPosition => 1,

@@ -114,13 +114,26 @@ pub struct RuleConfigError {
 }
 
 /// The rules of an account, in order of precedence.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<dyn Rule>>,
     unavailable: Vec<(RuleId, &'static str)>,
     strict_mode: bool,
     not_committed: bool,
     sections: BTreeMap<String, String>,
+}
+
+/// What the rules do; not how their sections are spelled.
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RuleSet")
+            .field("rules", &self.rules)
+            .field("unavailable", &self.unavailable)
+            .field("strict_mode", &self.strict_mode)
+            .field("commitment", &self.commitment())
+            .finish()
+    }
 }
 
 impl RuleSet {
