@@ -6,6 +6,8 @@
 
 mod redact;
 
+pub(crate) use redact::without_secrets;
+
 use std::io::{self, Write};
 
 use tracing_appender::non_blocking::WorkerGuard;
@@ -161,7 +163,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Redacting<W> {
 impl<W: Write> Write for RedactingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        self.0.write_all(redact::without_secrets(&text).as_bytes())?;
+        self.0.write_all(without_secrets(&text).as_bytes())?;
         Ok(bytes.len())
     }
 

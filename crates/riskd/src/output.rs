@@ -97,6 +97,11 @@ impl Output {
         self.style
     }
 
+    /// Whether a person sits before standard output and can type.
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal() && io::stdin().is_terminal()
+    }
+
     /// Whether the answer is one JSON document.
     pub fn is_json(&self) -> bool {
         self.style.json

@@ -23,6 +23,7 @@ mod plan;
 mod restore;
 mod sample;
 mod schema;
+mod schema_text;
 mod space;
 mod status;
 mod verify;
@@ -50,6 +51,7 @@ pub use plan::{
 pub use restore::{RestoreOptions, RestoreReport, restore, rollback};
 pub use sample::{V1Sample, create_v1_sample};
 pub use schema::{Feature, Features, HEAD_VERSION, VersionRow};
+pub use schema_text::schema_text;
 pub use status::{Status, status};
 pub use verify::{VerifyReport, verify};
 

@@ -177,6 +177,17 @@ pub enum Notice {
     LockoutSet(Lockout),
     /// A lockout ended.
     LockoutCleared(AccountId),
+    /// What became of an admin's unlock.
+    Unlock {
+        /// The account.
+        account_id: AccountId,
+        /// Who asked for it.
+        actor: String,
+        /// Why.
+        reason: String,
+        /// What became of it.
+        outcome: UnlockOutcome,
+    },
     /// The broker shows what an enforcement had to reach.
     EnforcementConfirmed(EnforcementLog),
     /// An enforcement is taking longer than it should.
@@ -279,6 +290,17 @@ pub enum Notice {
         /// Whether it is up.
         up: bool,
     },
+}
+
+/// What became of an admin's unlock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnlockOutcome {
+    /// These lockouts ended: every one that the account was under when it was asked for.
+    Ended(Vec<Lockout>),
+    /// The account was not locked. Nothing changed.
+    NotLocked,
+    /// The database did not take it: the account stays locked.
+    NotDurable,
 }
 
 /// How bad a delay is.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::model::{AccountId, TradingDayClock};
 use crate::rules::RuleSet;
 
@@ -11,6 +13,8 @@ use crate::rules::RuleSet;
 pub struct Config {
     /// The accounts to protect.
     pub accounts: BTreeMap<AccountId, AccountConfig>,
+    /// What waits for an account's next reset, because it is looser than what is in force.
+    pub waiting: BTreeMap<AccountId, Waiting>,
     /// Whether unrealized P&L is snapshotted at each daily reset.
     pub track_unrealized_pnl: bool,
     /// Age from which the quotes of a held contract are flagged, in milliseconds; they are used all the same.
@@ -26,6 +30,15 @@ pub struct AccountConfig {
     pub day_clock: TradingDayClock,
     /// Its rules.
     pub rules: Arc<RuleSet>,
+}
+
+/// A looser config of an account, and when it takes effect.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// The account's next reset.
+    pub from: Timestamp,
+    /// Its config from then on.
+    pub account: AccountConfig,
 }
 
 /// How long an enforcement may take before somebody is told, in milliseconds from the decision.
@@ -49,6 +62,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             accounts: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             track_unrealized_pnl: false,
             quote_stale_after_ms: 10_000,
             enforcement: EnforcementTiming::default(),

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Write};
+use super::arming::Missing;
 use super::config::{AccountConfig, Config};
 use super::drawdown::MarkOnDisk;
 use super::look_budget::LookBudget;
 use super::memory::RecordedTrade;
 use super::outbox::Outbox;
-use crate::model::{AccountId, ContractId, EnforcementId, Money, Trade, time_after_ms};
+use super::unlock::PendingUnlock;
+use crate::model::{AccountId, ContractId, EnforcementId, Money, RuleId, Trade, time_after_ms};
 use crate::rules::Trigger;
 use crate::state::{AccountState, AccountView, Markets};
 
@@ -31,18 +33,26 @@ pub(super) struct Desk {
     pub(super) recorded_trades: BTreeMap<RecordedTrade, u32>,
     /// Realized P&L of earlier days, for trades that come late.
     pub(super) earlier_days: BTreeMap<Date, Money>,
+    /// Whether the config that waited for the last reset is in force, though it was not put in its place yet.
+    pub(super) takes_what_waited: bool,
+    /// Unlocks by an admin whose durability is not answered yet.
+    pub(super) unlocks: Vec<PendingUnlock>,
     /// Whether no earlier run of the program knew this account.
     pub(super) is_first_run: bool,
     /// Trades dated beyond the end of the day, held until it turns.
     pub(super) later_trades: Vec<Trade>,
     /// The reset schedule of the last run, until the start has looked at it.
     pub(super) last_schedule: Option<ResetSchedule>,
+    /// The contracts in which the price index has a band of this account.
+    pub(super) indexed: Vec<ContractId>,
     /// What is on the disk of the drawdown's mark.
     pub(super) mark_on_disk: MarkOnDisk,
     /// When the desk next wants to be woken.
     pub(super) wake_at: Option<Timestamp>,
     /// When a rule next wants to be asked by time alone.
     pub(super) rules_wake_at: Option<Timestamp>,
+    /// Rules that could not fire when they were last looked at.
+    pub(super) not_armed: BTreeMap<RuleId, Missing>,
 }
 
 /// When the broker was and will be asked what there is.
@@ -146,7 +156,8 @@ impl Desk {
     }
 
     pub(super) fn account_config<'a>(&self, config: &'a Config) -> Option<&'a AccountConfig> {
-        config.accounts.get(&self.id())
+        let waited = self.takes_what_waited.then(|| config.waiting.get(&self.id())).flatten();
+        waited.map(|waiting| &waiting.account).or_else(|| config.accounts.get(&self.id()))
     }
 
     /// What rules should look at in one contract: the position and the orders.

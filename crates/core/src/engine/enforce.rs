@@ -47,10 +47,16 @@ impl Desk {
 
     /// Asks every rule about everything.
     pub(super) fn ask_rules_about_everything(&mut self, context: &mut Context<'_>) {
+        let triggers = self.triggers_of_everything();
+        self.ask_rules(context, &triggers);
+    }
+
+    /// Everything that rules may look at.
+    pub(super) fn triggers_of_everything(&self) -> Vec<Trigger> {
         let mut triggers = vec![Trigger::Trades, Trigger::Account, Trigger::Time];
         triggers.extend(self.state.book.positions().map(|position| Trigger::Position(position.contract_id.clone())));
         triggers.extend(self.state.book.orders().map(|order| Trigger::Order(order.id)));
-        self.ask_rules(context, &triggers);
+        triggers
     }
 
     /// `until 2026-11-22 17:00 EST`, on the clocks of the account's time zone.

@@ -65,6 +65,15 @@ pub enum Event {
         /// The account.
         account_id: AccountId,
     },
+    /// An admin ends every lockout of an account. Answered by [`super::Notice::Unlock`].
+    Unlock {
+        /// The account.
+        account_id: AccountId,
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
     /// Nothing but time. Fires what is due.
     TimePassed,
 }

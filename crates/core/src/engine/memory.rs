@@ -10,6 +10,7 @@ use crate::model::{
     Order, Position,
 };
 use crate::rules::Goal;
+use crate::state::Unlocked;
 
 /// Everything remembered.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -26,6 +27,8 @@ pub struct Memory {
     pub drawdown_marks: BTreeMap<AccountId, DrawdownMark>,
     /// What each account is committed to, by account and rule; none where that was never kept.
     pub commitments: Vec<Commitment>,
+    /// The last unlock of each account by an admin; none where no trail was kept.
+    pub unlocks: BTreeMap<AccountId, Unlocked>,
 }
 
 /// What is remembered of one account.

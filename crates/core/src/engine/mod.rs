@@ -15,6 +15,8 @@
 //! goal. That a request was accepted proves nothing.
 
 mod action;
+mod arming;
+mod commitment;
 mod config;
 mod desk;
 mod drawdown;
@@ -26,6 +28,7 @@ mod look_budget;
 mod memory;
 mod observe;
 mod outbox;
+mod price_index;
 mod prices;
 mod pursue;
 mod reconcile;
@@ -37,8 +40,10 @@ mod trades;
 mod unlock;
 
 pub use crate::rules::Goal;
-pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, Write};
-pub use config::{AccountConfig, Config, EnforcementTiming};
+pub use action::{Action, Notice, Request, RequestId, RequestKind, ResetSchedule, Severity, UnlockOutcome, Write};
+pub use arming::RuleArming;
+pub use commitment::{Change, Effect, Restore, hold_commitments};
+pub use config::{AccountConfig, Config, EnforcementTiming, Waiting};
 pub use enforce::WHILE_LOCKED_BY;
 pub use input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
 pub use memory::{AccountMemory, Memory, RecordedTrade};

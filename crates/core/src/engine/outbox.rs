@@ -41,16 +41,18 @@ pub(super) struct Attempt {
     pub(super) repeat_after: Option<Timestamp>,
     /// Whether the answer proves that nothing was done: refused, or never sent.
     pub(super) nothing_was_done: bool,
+    /// Whether the user hub was down since: then what it became of may have gone unheard, and only a look tells.
+    pub(super) out_of_sight: bool,
 }
 
 impl Attempt {
     pub(super) fn sent(request_id: RequestId) -> Self {
-        Self { request_id: Some(request_id), repeat_after: None, nothing_was_done: false }
+        Self { request_id: Some(request_id), repeat_after: None, nothing_was_done: false, out_of_sight: false }
     }
 
     /// Somebody's market order that does what is wanted: only a look after `at` may lead to a request of ours.
     pub(super) fn seen_at_the_broker(at: Timestamp) -> Self {
-        Self { request_id: None, repeat_after: Some(at), nothing_was_done: false }
+        Self { request_id: None, repeat_after: Some(at), nothing_was_done: false, out_of_sight: false }
     }
 
     fn is_answered(&self) -> bool {
@@ -109,6 +111,11 @@ impl Outbox {
         attempts.filter_map(|attempt| attempt.repeat_after).filter(|repeat_after| *repeat_after > at).min()
     }
 
+    /// The user hub went down or came up: of closes on their way, what it would have told may be lost.
+    pub(super) fn lost_sight(&mut self) {
+        self.closing.values_mut().for_each(|attempt| attempt.out_of_sight = true);
+    }
+
     /// A look was not answered. What certainly was not done may be sent again without one: a broker that is too busy to be
     /// looked at, for a minute after one "too many requests", must not keep an account open as long. Nor must somebody's
     /// market order that a close was left to, once the hub told of its end.
@@ -125,7 +132,9 @@ impl Outbox {
         let mut closing = std::mem::take(&mut self.closing);
         closing.retain(|contract_id, attempt| {
             let size = book.position(contract_id).map_or(0, |position| position.size);
-            !attempt.is_answered() || self.largest_size(contract_id).is_some_and(|largest| size > largest)
+            !attempt.is_answered()
+                || attempt.out_of_sight && !attempt.nothing_was_done
+                || self.largest_size(contract_id).is_some_and(|largest| size > largest)
         });
         self.closing = closing;
         self.cancelling.retain(|order_id, attempt| !attempt.is_answered() || book.order(*order_id).is_some());

@@ -14,10 +14,26 @@ use crate::state::AccountView;
 impl EngineState {
     /// The hot path: a quote costs work only for the accounts that hold its contract, and allocates nothing unless one
     /// of them is in breach.
+    ///
+    /// While a contract has no last price, or a new description, every holder is asked.
     pub(super) fn observe_prices(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, quote: &Quote) {
-        if observe_quote(&mut self.markets, actions, quote, at, config.quote_stale_after_ms) {
-            self.ask_holders(config, at, actions, &quote.contract_id);
+        let priced_before = self.markets.get(&quote.contract_id).is_some_and(|market| market.last().is_some());
+        if !observe_quote(&mut self.markets, actions, quote, at, config.quote_stale_after_ms) {
+            return;
         }
+        let market = self.markets.get(&quote.contract_id);
+        let mut asked = std::mem::take(&mut self.asked);
+        match market.and_then(|market| market.last()).filter(|_| priced_before && !self.asks_everyone) {
+            Some(last) => self.price_index.concerned(&quote.contract_id, last, &mut asked),
+            None => asked.extend(market.iter().flat_map(|market| market.holders())),
+        }
+        self.ask(config, at, actions, &quote.contract_id, asked);
+    }
+
+    /// Makes every price a question to every holder, as if there were no index. For tests of the index.
+    #[doc(hidden)]
+    pub fn ask_everyone_at_every_price(&mut self) {
+        self.asks_everyone = true;
     }
 
     pub(super) fn observe_contract(
@@ -34,7 +50,8 @@ impl EngineState {
         }
         market.describe(contract.clone());
         actions.push(Action::Store(Write::PutContract { contract, at }));
-        self.ask_holders(config, at, actions, &contract_id);
+        let holders = self.markets.get(&contract_id).iter().flat_map(|market| market.holders()).copied().collect();
+        self.ask(config, at, actions, &contract_id, holders);
         self.ask_by_name(config, at, actions, &contract_id);
     }
 
@@ -51,17 +68,22 @@ impl EngineState {
         }
     }
 
-    /// Asks the rules of every holder about a contract's new price.
-    fn ask_holders(&mut self, config: &Config, at: Timestamp, actions: &mut Vec<Action>, contract_id: &ContractId) {
-        let mut asked = std::mem::take(&mut self.asked);
-        if let Some(market) = self.markets.get(contract_id) {
-            asked.extend(market.holders());
-        }
+    /// Asks the rules of these holders about a contract's new price.
+    fn ask(
+        &mut self,
+        config: &Config,
+        at: Timestamp,
+        actions: &mut Vec<Action>,
+        contract_id: &ContractId,
+        mut asked: Vec<AccountId>,
+    ) {
         let trigger = Trigger::Price(contract_id.clone());
         let mut breaches = std::mem::take(&mut self.breaches);
         for account_id in asked.drain(..) {
             if self.ask_holder(config, at, actions, account_id, contract_id, &trigger) {
                 breaches.push(account_id);
+            } else {
+                self.index_prices(config, at, account_id);
             }
         }
         for account_id in breaches.drain(..) {

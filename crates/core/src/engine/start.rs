@@ -10,11 +10,12 @@ use super::desk::{Context, Desk, Numbers, Reconciliation};
 use super::drawdown::MarkOnDisk;
 use super::memory::{AccountMemory, Memory};
 use super::outbox::{Enforcement, Outbox};
+use super::price_index::PriceIndex;
 use super::step::EngineState;
 use crate::model::{AccountId, DrawdownMark, EnforcementLog, Order, Position, RuleId, time_after_ms};
 use crate::rules::Goal;
 use crate::state::{
-    AccountState, Book, Drawdown, Locks, Markets, Session, Standing, Tracking, TradeMemory, UnseenFills,
+    AccountState, Book, Drawdown, Locks, Markets, Session, Standing, Tracking, TradeMemory, Unlocked, UnseenFills,
 };
 
 /// Makes the engine's state at `at` from what is remembered. Every configured account gets a desk and is looked at.
@@ -40,13 +41,16 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
         market_hub_up: false,
         wakes: std::collections::BTreeSet::new(),
         sweep_at: at,
+        arming_looked_at: AccountId(i64::MIN),
         latest: at,
         breaches: Vec::new(),
         asked: Vec::new(),
+        price_index: PriceIndex::default(),
+        asks_everyone: false,
     };
     for account_id in config.accounts.keys() {
         let mine = pending.extract_if(.., |(log, _)| log.account_id == *account_id).collect();
-        let desk = desk(
+        let mut desk = desk(
             config,
             *account_id,
             remembered.remove(account_id),
@@ -55,6 +59,13 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
             &engine.markets,
             at,
         );
+        // While the lockout stands that was to end, the unlock never became durable.
+        let stood =
+            |unlocked: &&Unlocked| !desk.state.locks.lockout().is_some_and(|lockout| lockout.locked_at <= unlocked.at);
+        if let Some(unlocked) = memory.unlocks.get(account_id).filter(stood) {
+            let began = desk.state.session.starts_at();
+            desk.state.locks.remember_pardon(unlocked.clone(), began);
+        }
         engine.desks.insert(*account_id, desk);
     }
     engine.for_each_desk(config, at, actions, |desk, context| {
@@ -133,12 +144,16 @@ fn desk(
         heard_from_the_broker: false,
         recorded_trades,
         earlier_days,
+        takes_what_waited: false,
+        unlocks: Vec::new(),
         is_first_run: last_schedule.is_none(),
         later_trades: Vec::new(),
         last_schedule,
+        indexed: Vec::new(),
         mark_on_disk: MarkOnDisk::remembered(drawdown, is_locked_for_drawdown),
         wake_at: None,
         rules_wake_at: None,
+        not_armed: BTreeMap::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::action::{Action, Notice, Request, RequestId, RequestKind};
 use super::config::Config;
 use super::desk::{Context, Desk, Numbers};
 use super::input::{Event, Hub, Input, Refusal, RequestFailure, Snapshot};
+use super::price_index::PriceIndex;
 use super::timers::DESCRIBE_AGAIN_MS;
 use crate::model::{AccountId, ContractId, Noun, time_after_ms};
 use crate::rules::Trigger;
@@ -24,11 +25,15 @@ pub struct EngineState {
     pub(super) market_hub_up: bool,
     pub(super) wakes: BTreeSet<(Timestamp, AccountId)>,
     pub(super) sweep_at: Timestamp,
+    /// The account whose arming was looked at last.
+    pub(super) arming_looked_at: AccountId,
     pub(super) latest: Timestamp,
     /// Scratch of `prices`, kept so that a quote allocates nothing.
     pub(super) breaches: Vec<AccountId>,
     /// The same.
     pub(super) asked: Vec<AccountId>,
+    pub(super) price_index: PriceIndex,
+    pub(super) asks_everyone: bool,
 }
 
 /// Takes in one thing that happened and appends everything that must be done about it to `actions`, in order.
@@ -79,6 +84,9 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
             engine.with_desk(config, at, actions, account_id, |desk, context| {
                 desk.observe_lockout_cleared(context, false);
             });
+        }
+        Event::Unlock { account_id, actor, reason } => {
+            engine.with_desk(config, at, actions, account_id, |desk, context| desk.unlock(context, actor, reason));
         }
         Event::TimePassed => {}
     }
@@ -159,6 +167,7 @@ impl EngineState {
             self.wakes.remove(&(planned, account_id));
         }
         self.wakes.insert((wake_at, account_id));
+        self.index_prices(config, at, account_id);
     }
 
     pub(super) fn for_each_desk(
@@ -214,6 +223,7 @@ impl EngineState {
                     if !up {
                         desk.set_certain(context, false);
                     }
+                    desk.outbox.lost_sight();
                     // An answer that is on its way may be older than this gap: one more look follows it.
                     desk.reconciliation.look_by(context.at);
                 });

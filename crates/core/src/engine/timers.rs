@@ -31,6 +31,7 @@ impl EngineState {
         if self.sweep_at <= at {
             self.sweep_at = time_after_ms(at, SWEEP_EVERY_MS);
             self.sweep_markets(config, at, actions);
+            self.tell_of_arming(config, at, actions);
         }
     }
 
@@ -82,6 +83,10 @@ impl Desk {
 
     /// Closes the trading day: snapshot of unrealized P&L first, then the counters.
     fn turn_day(&mut self, context: &mut Context<'_>) {
+        for write in self.take_what_waited(context.config, context.at) {
+            context.store(write);
+        }
+        self.state.locks.day_turned();
         let Some(account) = self.account_config(context.config) else {
             return;
         };

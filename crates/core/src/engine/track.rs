@@ -34,6 +34,10 @@ impl Desk {
             return;
         };
         for rule in account.rules.rules().filter(|rule| rule.watches(trigger)) {
+            // A rule that is latched is not asked, be it for a verdict or for a note.
+            if self.state.locks.is_latched(rule.id(), at) {
+                continue;
+            }
             if let Some(note) = rule.remember(&self.view(markets, at), trigger) {
                 self.take_note(note, at);
             }

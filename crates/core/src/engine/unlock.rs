@@ -2,12 +2,22 @@
 //!
 //! An end is written first; the account is free only once that is durable.
 
-use super::action::{Notice, Write};
+use super::action::{Notice, UnlockOutcome, Write};
 use super::desk::{Context, Desk};
-use crate::model::{Timestamp, time_after_ms};
+use crate::model::{AdminAct, AdminActKind, Money, Timestamp, time_after_ms};
+use crate::rules::Verdict;
+use crate::state::{Cleared, Pardon, Unlocked};
 
 /// Wait before the end of a lockout is written again, in milliseconds.
 const CLEAR_AGAIN_MS: i64 = 1_000;
+
+/// An unlock that is on its way to the disk.
+#[derive(Debug, Clone)]
+pub(super) struct PendingUnlock {
+    unlocked: Unlocked,
+    actor: String,
+    reason: String,
+}
 
 impl Desk {
     /// Ends what is over: by itself where another lockout goes on, else through the disk.
@@ -43,15 +53,72 @@ impl Desk {
         }
     }
 
+    /// An admin ends every lockout of the account. It counts once it is durable, together with its line in the audit.
+    pub(super) fn unlock(&mut self, context: &mut Context<'_>, actor: String, reason: String) {
+        let at = context.at;
+        if !self.state.locks.is_locked() {
+            return self.answer_unlock(context, actor, reason, UnlockOutcome::NotLocked);
+        }
+        let unlocked = Unlocked { at, pardons: self.standing_breaches(context) };
+        self.state.locks.begin_clearing();
+        context.store(Write::ClearLockout { account_id: self.id(), at });
+        context.store(Write::AppendAudit(AdminAct {
+            at,
+            actor: actor.clone(),
+            kind: AdminActKind::Unlock,
+            account_id: Some(self.id()),
+            reason: Some(reason.clone()),
+            detail: Some(unlocked.detail()),
+        }));
+        self.unlocks.push(PendingUnlock { unlocked, actor, reason });
+    }
+
     /// Takes over whether the end of a lockout became durable.
     pub(super) fn observe_lockout_cleared(&mut self, context: &mut Context<'_>, durable: bool) {
-        let Some(_ended) = self.state.locks.cleared(durable, time_after_ms(context.at, CLEAR_AGAIN_MS)) else {
-            return;
+        let ended = match self.state.locks.cleared(durable, time_after_ms(context.at, CLEAR_AGAIN_MS)) {
+            Cleared::Waits => return,
+            Cleared::Refused => {
+                for PendingUnlock { actor, reason, .. } in std::mem::take(&mut self.unlocks) {
+                    self.answer_unlock(context, actor, reason, UnlockOutcome::NotDurable);
+                }
+                return;
+            }
+            Cleared::Ended(ended) => ended,
         };
         if !self.state.locks.is_locked() {
             context.tell(Notice::LockoutCleared(self.id()));
         }
+        for PendingUnlock { unlocked, actor, reason } in std::mem::take(&mut self.unlocks) {
+            self.state.locks.pardon(unlocked.at, unlocked.pardons);
+            self.answer_unlock(context, actor, reason, UnlockOutcome::Ended(ended.clone()));
+        }
         self.ask_rules_about_everything(context);
+    }
+
+    fn answer_unlock(&self, context: &mut Context<'_>, actor: String, reason: String, outcome: UnlockOutcome) {
+        context.tell(Notice::Unlock { account_id: self.id(), actor, reason, outcome });
+    }
+
+    /// Every breach that locks and stands now, the worst of each rule: what an unlock forgives.
+    fn standing_breaches(&self, context: &Context<'_>) -> Vec<Pardon> {
+        let mut pardons: Vec<Pardon> = Vec::new();
+        let Some(account) = self.account_config(context.config) else {
+            return pardons;
+        };
+        let triggers = self.triggers_of_everything();
+        let view = self.view(context.markets, context.at);
+        for rule in account.rules.rules() {
+            let breaches = triggers.iter().filter(|trigger| rule.watches(trigger)).filter_map(|trigger| {
+                match rule.check(&view, trigger) {
+                    Verdict::Breached(breach) => Some(breach),
+                    Verdict::Within => None,
+                }
+            });
+            let locking = breaches.filter(|breach| breach.lock.is_some() || account.rules.strict_mode());
+            let worst = locking.map(|breach| breach.pnl).max_by_key(|pnl| pnl.map(Money::abs));
+            pardons.extend(worst.map(|pnl| Pardon { rule_id: rule.id(), pnl }));
+        }
+        pardons
     }
 
     /// When a lockout next ends by time, or its end is written again.

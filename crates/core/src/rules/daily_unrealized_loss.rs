@@ -4,7 +4,7 @@
 
 use super::daily_realized_loss::until_daily_reset;
 use super::limit::loss_limit;
-use super::{Breach, Gauge, Goal, LockTerm, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
+use super::{Breach, Gauge, Goal, LockTerm, Rule, RuleConfigError, Slack, Trigger, Verdict, enabled_by_default};
 use crate::model::{ContractId, EnforcementAction, Money, RuleId};
 use crate::state::AccountView;
 
@@ -105,6 +105,18 @@ impl Rule for DailyUnrealizedLoss {
         match measured {
             Some(pnl) if pnl <= -self.loss_limit => Verdict::Breached(Box::new(self.breach(contract_id, pnl))),
             _ => Verdict::Within,
+        }
+    }
+
+    fn slack(&self, view: &AccountView<'_>, contract_id: &ContractId) -> Slack {
+        match self.scope {
+            Scope::PerPosition => {
+                view.unrealized_pnl(contract_id).map_or(Slack::NONE, |pnl| Slack::of_loss(pnl + self.loss_limit))
+            }
+            Scope::Total => {
+                let total = view.total_unrealized_pnl();
+                Slack::of_loss(total.unrealized_pnl + self.loss_limit).shared(total.priced_positions)
+            }
         }
     }
 

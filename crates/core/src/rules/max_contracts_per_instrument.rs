@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Breach, Gauge, Goal, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
+use super::{Breach, Gauge, Goal, Rule, RuleConfigError, Slack, Trigger, Verdict, enabled_by_default};
 use crate::model::{Contract, ContractId, EnforcementAction, Position, RuleId, SymbolRoot, same_product};
 use crate::state::AccountView;
 
@@ -133,6 +133,23 @@ struct Instrument<'a> {
     limit: i64,
 }
 
+impl MaxContractsPerInstrument {
+    /// The most that may be held of what has no limit.
+    fn most_of_an_unknown(&self) -> i64 {
+        match self.unknown_symbol_action {
+            UnknownSymbol::Block => 0,
+            UnknownSymbol::AllowWithLimit(most) => most,
+            UnknownSymbol::AllowUnlimited => i64::MAX,
+        }
+    }
+
+    /// The most that may be held of an instrument, as a config spells it.
+    fn most_of(&self, name: &str) -> i64 {
+        let limit = self.limits.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, limit)| *limit);
+        limit.unwrap_or_else(|| self.most_of_an_unknown())
+    }
+}
+
 impl Rule for MaxContractsPerInstrument {
     fn id(&self) -> RuleId {
         RuleId::MAX_CONTRACTS_PER_INSTRUMENT
@@ -177,6 +194,21 @@ impl Rule for MaxContractsPerInstrument {
             (Enforcement::ReduceToLimit | Enforcement::CloseAll, _) => EnforcementAction::ClosePosition,
         };
         Verdict::Breached(Box::new(Breach { action, goal, lock: None, reason, pnl: None }))
+    }
+
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            let closes_less = self.enforcement == Enforcement::ReduceToLimit && old.enforcement == Enforcement::CloseAll;
+            let mut names = self.limits.iter().chain(&old.limits).map(|(name, _)| name.as_str());
+            closes_less
+                || self.most_of_an_unknown() > old.most_of_an_unknown()
+                || names.any(|name| self.most_of(name) > old.most_of(name))
+        })
+    }
+
+    /// Only a description matters, of which every holder is told.
+    fn slack(&self, _view: &AccountView<'_>, _contract_id: &ContractId) -> Slack {
+        Slack::UNLIMITED
     }
 
     fn sentence(&self) -> String {

@@ -8,9 +8,9 @@
 use jiff::Timestamp;
 
 use super::{
-    Breach, DrawdownNote, Gauge, LockTerm, Note, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default,
+    Breach, DrawdownNote, Gauge, LockTerm, Note, Rule, RuleConfigError, Slack, Trigger, Verdict, enabled_by_default,
 };
-use crate::model::{Money, RuleId};
+use crate::model::{ContractId, Money, RuleId};
 use crate::state::{AccountView, Drawdown};
 
 const KEY: &str = "max_drawdown";
@@ -138,6 +138,35 @@ impl Rule for MaxDrawdown {
         let reason = format!("equity {equity:#}, floor {floor:#}: {} below {:#}", self.words(), self.reference(drawdown));
         let pnl = equity - self.reference(drawdown);
         Verdict::Breached(Box::new(Breach::close_all_and_lock(self.lockout_until, reason, Some(pnl))))
+    }
+
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        // The mark of a mode further down never lies above that of one further up.
+        let strictness = |mode: Mode| match mode {
+            Mode::TrailingIntraday => 2,
+            Mode::TrailingEndOfDay => 1,
+            Mode::Static => 0,
+        };
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            self.limit > old.limit
+                || strictness(self.mode) < strictness(old.mode)
+                || self.starting_balance != old.starting_balance
+                || self.stops_at_start && !old.stops_at_start
+                || self.lockout_until.is_shorter_than(old.lockout_until)
+        })
+    }
+
+    fn slack(&self, view: &AccountView<'_>, _contract_id: &ContractId) -> Slack {
+        // Unsettled news are waited for, not prices; without a balance there is nothing to measure.
+        let Some((equity, is_complete)) = settled_equity(view) else { return Slack::UNLIMITED };
+        let Some(drawdown) = view.account.drawdown else { return Slack::NONE };
+        let loss = Slack::of_loss(equity - self.floor(drawdown));
+        let gain = match self.mode {
+            // A cent more is a new mark; a millionth of a dollar more, too.
+            Mode::TrailingIntraday if is_complete => Slack::of_gain(drawdown.high_water_mark - equity),
+            Mode::TrailingIntraday | Mode::TrailingEndOfDay | Mode::Static => Slack::UNLIMITED,
+        };
+        loss.and(gain).shared(view.total_unrealized_pnl().priced_positions)
     }
 
     fn sentence(&self) -> String {

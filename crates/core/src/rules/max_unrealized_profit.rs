@@ -4,7 +4,7 @@
 //! least `arm_ticks` away. What has been is followed from the position's present average price on, by the prices this
 //! program saw; after a restart, or when the average price changes, it is not armed until prices arm it again.
 
-use super::{Breach, Gauge, Goal, Note, Rule, RuleConfigError, Trigger, Verdict, enabled_by_default};
+use super::{Breach, Gauge, Goal, Note, Rule, RuleConfigError, Slack, Trigger, Verdict, enabled_by_default};
 use crate::model::{ContractId, EnforcementAction, Money, Position, RuleId};
 use crate::state::{AccountView, Strayed};
 
@@ -142,6 +142,37 @@ impl Rule for MaxUnrealizedProfit {
                 }
             }
         }
+    }
+
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            let aims_further = match (self.aim, old.aim) {
+                (Aim::Profit(new), Aim::Profit(before)) => new > before,
+                (Aim::Breakeven { arm_ticks: new }, Aim::Breakeven { arm_ticks: before }) => new > before,
+                (Aim::Profit(_), Aim::Breakeven { .. }) | (Aim::Breakeven { .. }, Aim::Profit(_)) => true,
+            };
+            aims_further || self.scope != old.scope || old.closes_all && !self.closes_all
+        })
+    }
+
+    fn slack(&self, view: &AccountView<'_>, contract_id: &ContractId) -> Slack {
+        let positions = match self.scope {
+            Scope::PerPosition => 1,
+            Scope::Total => view.total_unrealized_pnl().priced_positions,
+        };
+        let arm_ticks = match self.aim {
+            Aim::Profit(target) => {
+                let measured = self.measured(view, contract_id);
+                return measured.map_or(Slack::NONE, |pnl| Slack::of_gain(target - pnl).shared(positions));
+            }
+            Aim::Breakeven { arm_ticks } => arm_ticks,
+        };
+        let Some((pnl, away)) = self.measure(view, contract_id, arm_ticks) else { return Slack::NONE };
+        let strayed = self.strayed(view, contract_id);
+        // Where it was away already, the way back to zero counts; where it was not, the way out.
+        let from_profit = if strayed.above { Slack::of_loss(pnl) } else { Slack::of_gain(away - pnl) };
+        let from_loss = if strayed.below { Slack::of_gain(-pnl) } else { Slack::of_loss(pnl + away) };
+        from_profit.and(from_loss).shared(positions)
     }
 
     fn sentence(&self) -> String {

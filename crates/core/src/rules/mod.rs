@@ -7,17 +7,20 @@ mod closed_hours;
 mod cooldown;
 mod gauge;
 mod limit;
+mod slack;
 mod verdict;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::RuleId;
+use crate::model::{ContractId, RuleId};
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
+pub use slack::Slack;
 pub use verdict::{Breach, DrawdownNote, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// Gives a rule to those who must compare it with another of its kind.
@@ -49,6 +52,12 @@ pub trait Rule: AsAny + Send + Sync + std::fmt::Debug {
     /// What the rule wants to have remembered of this moment for its later verdicts. Asked before [`Rule::check`].
     fn remember(&self, _view: &AccountView<'_>, _trigger: &Trigger) -> Option<Note> {
         None
+    }
+
+    /// How far the P&L of the position in a held, priced contract may move before the rule must be asked about its price
+    /// again. A rule that watches prices and does not say is asked about every one.
+    fn slack(&self, _view: &AccountView<'_>, contract_id: &ContractId) -> Slack {
+        if self.watches(&Trigger::Price(contract_id.clone())) { Slack::NONE } else { Slack::UNLIMITED }
     }
 
     /// The rule in one sentence with its numbers.
@@ -105,11 +114,26 @@ pub struct RuleConfigError {
 }
 
 /// The rules of an account, in order of precedence.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<dyn Rule>>,
     unavailable: Vec<(RuleId, &'static str)>,
     strict_mode: bool,
+    not_committed: bool,
+    sections: BTreeMap<String, String>,
+}
+
+/// What the rules do; not how their sections are spelled.
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RuleSet")
+            .field("rules", &self.rules)
+            .field("unavailable", &self.unavailable)
+            .field("strict_mode", &self.strict_mode)
+            .field("commitment", &self.commitment())
+            .finish()
+    }
 }
 
 impl RuleSet {
@@ -126,6 +150,42 @@ impl RuleSet {
     /// The same rules; with `strict_mode`, any breach closes all and locks without end.
     pub fn with_strict_mode(self, strict_mode: bool) -> Self {
         Self { strict_mode, ..self }
+    }
+
+    /// The same rules; without `commitment`, a looser config takes effect at once.
+    pub fn with_commitment(self, commitment: bool) -> Self {
+        Self { not_committed: !commitment, ..self }
+    }
+
+    /// Whether a looser config waits for the account's next reset.
+    pub fn commitment(&self) -> bool {
+        !self.not_committed
+    }
+
+    /// The enabled rule of that key.
+    pub fn rule(&self, key: &str) -> Option<&dyn Rule> {
+        self.rules().find(|rule| rule.key() == key)
+    }
+
+    /// The text of every enabled rule's section, where whoever read the file handed it in.
+    pub fn sections(&self) -> &BTreeMap<String, String> {
+        &self.sections
+    }
+
+    /// The text of a rule's section.
+    pub(crate) fn section(&self, key: &str) -> Option<&str> {
+        self.sections.get(key).map(String::as_str)
+    }
+
+    /// A set without rules that knows the same ones to be missing.
+    pub(crate) fn like(other: &Self) -> Self {
+        Self { unavailable: other.unavailable.clone(), ..Self::default() }
+    }
+
+    /// Takes a rule over from another set, after those it has.
+    pub(crate) fn take(&mut self, other: &Self, key: &str) {
+        self.rules.extend(other.rules.iter().find(|rule| rule.key() == key).cloned());
+        self.sections.extend(other.sections.get_key_value(key).map(|(key, text)| (key.clone(), text.clone())));
     }
 
     /// Whether any breach closes all and locks without end.
@@ -156,6 +216,9 @@ macro_rules! rules {
                 #[serde(default)]
                 $later: Option<OnlyEnabled>,
             )*
+            /// The text of each section, as JSON: what an account commits itself to. Handed in by whoever reads the file.
+            #[serde(skip)]
+            pub sections: BTreeMap<String, String>,
         }
 
         impl RulesConfig {
@@ -168,6 +231,8 @@ macro_rules! rules {
                 $(
                     if let Some(config) = self.$module.as_ref().filter(|config| config.enabled) {
                         set.rules.push(Arc::new(config.build()?));
+                        let section = self.sections.get_key_value(stringify!($module));
+                        set.sections.extend(section.map(|(key, text)| (key.clone(), text.clone())));
                     }
                 )*
                 $(

@@ -139,6 +139,15 @@ impl Rule for NewsWindow {
         }))
     }
 
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            self.before < old.before
+                || self.after < old.after
+                || self.action == Action::Block && old.action == Action::BlockAndFlatten
+                || !old.events.iter().all(|event| self.events.contains(event))
+        })
+    }
+
     fn sentence(&self) -> String {
         let (before, after) = (self.before.as_mins(), self.after.as_mins());
         let what = match self.action {

@@ -96,6 +96,17 @@ impl Rule for NoStopLossGrace {
         Verdict::Breached(Box::new(Breach { action, goal, lock: None, reason, pnl: view.position_pnl(first) }))
     }
 
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            let locks_less = match (self.lock, old.lock) {
+                (_, None) => false,
+                (None, Some(_)) => true,
+                (Some(term), Some(old_term)) => term.is_shorter_than(old_term),
+            };
+            self.grace > old.grace || locks_less
+        })
+    }
+
     fn sentence(&self) -> String {
         let response = match self.lock {
             None => "is closed".to_owned(),

@@ -181,6 +181,16 @@ impl Rule for SessionBlockOutside {
         }))
     }
 
+    fn loosens(&self, in_force: &dyn Rule) -> bool {
+        in_force.as_any().downcast_ref::<Self>().is_none_or(|old| {
+            // Other hours are shorter somewhere and longer elsewhere, for all anybody can tell: they wait.
+            self.global != old.global
+                || self.by_root != old.by_root
+                || old.closes_at_session_end && !self.closes_at_session_end
+                || old.locks && !self.locks
+        })
+    }
+
     fn sentence(&self) -> String {
         let mut sessions: Vec<String> = self.global.iter().map(TradingHours::describe).collect();
         sessions.extend(self.by_root.iter().map(|(root, hours)| format!("{root} {}", hours.describe())));

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Standing;
-use crate::model::{Lockout, Money, RuleId};
+use crate::model::{Lockout, Money, Noun, RuleId};
 
 /// Every lockout in force, one a rule. The database holds the strictest; the others are remembered here, so that the end
 /// of one does not end another.
@@ -48,6 +48,55 @@ pub struct Pardon {
     pub rule_id: RuleId,
     /// The P&L that breached, in dollars, where the rule measures one.
     pub pnl: Option<Money>,
+}
+
+impl Pardon {
+    /// Whether what it forgives is not measured over one day: canTrade, and a drawdown.
+    fn outlasts_the_day(self) -> bool {
+        matches!(self.rule_id, RuleId::AUTH_LOSS_GUARD | RuleId::MAX_DRAWDOWN)
+    }
+}
+
+/// An unlock by an admin: when, and what it forgives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlocked {
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// The breaches that stood then.
+    pub pardons: Vec<Pardon>,
+}
+
+impl Unlocked {
+    /// Reads what [`Unlocked::detail`] wrote; words that name no rule are left out.
+    pub fn read(at: Timestamp, detail: &str) -> Self {
+        let pardon = |word: &str| {
+            let (rule, pnl) = word.split_once('=').map_or((word, None), |(rule, pnl)| (rule, Some(pnl)));
+            let rule_id = RuleId::parse(rule, Noun::Lockout).ok()?;
+            let pnl = pnl.map(Money::parse).transpose().ok()?;
+            Some(Pardon { rule_id, pnl })
+        };
+        Self { at, pardons: detail.split_whitespace().filter_map(pardon).collect() }
+    }
+
+    /// What is forgiven, for the audit trail: `RULE-003=-512.50 RULE-010`.
+    pub fn detail(&self) -> String {
+        let word = |pardon: &Pardon| match pardon.pnl {
+            Some(pnl) => format!("{}={pnl}", pardon.rule_id),
+            None => pardon.rule_id.to_string(),
+        };
+        self.pardons.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What became of the end of the lockouts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Cleared {
+    /// Nothing yet: another end is on its way to the disk.
+    Waits,
+    /// The disk refused: nothing ended.
+    Refused,
+    /// These ended.
+    Ended(Vec<Lockout>),
 }
 
 /// What setting a lockout changed.
@@ -169,29 +218,44 @@ impl Locks {
         self.causes.iter_mut().for_each(|cause| cause.ending = true);
     }
 
-    /// Takes over whether an end became durable. Gives what ended, once nothing of it is on its way any more; `None`
-    /// before, and when the disk refused.
-    pub(crate) fn cleared(&mut self, durable: bool, retry_at: Timestamp) -> Option<Vec<Lockout>> {
-        self.clears_outstanding = self.clears_outstanding.checked_sub(1)?;
+    /// Takes over whether an end became durable.
+    pub(crate) fn cleared(&mut self, durable: bool, retry_at: Timestamp) -> Cleared {
+        let Some(outstanding) = self.clears_outstanding.checked_sub(1) else {
+            return Cleared::Waits;
+        };
+        self.clears_outstanding = outstanding;
         self.clear_failed |= !durable;
         if self.clears_outstanding > 0 {
-            return None;
+            return Cleared::Waits;
         }
         if std::mem::take(&mut self.clear_failed) {
             self.causes.iter_mut().for_each(|cause| cause.ending = false);
             self.retry_at = Some(retry_at);
-            return None;
+            return Cleared::Refused;
         }
         self.retry_at = None;
         let ended = self.causes.extract_if(.., |cause| cause.ending).map(|cause| cause.lockout).collect();
         self.forget_standing();
-        Some(ended)
+        Cleared::Ended(ended)
     }
 
     /// Takes over what an admin's unlock forgives.
     pub(crate) fn pardon(&mut self, at: Timestamp, pardons: Vec<Pardon>) {
         self.pardoned_at = Some(at);
         self.pardons = pardons;
+    }
+
+    /// Takes over that the trading day turned: what was measured over the day is measured anew.
+    pub(crate) fn day_turned(&mut self) {
+        self.pardons.retain(|pardon| pardon.outlasts_the_day());
+    }
+
+    /// Takes over what an unlock of an earlier run forgives still. `day_began` is the start of the present trading day.
+    pub(crate) fn remember_pardon(&mut self, unlocked: Unlocked, day_began: Timestamp) {
+        self.pardon(unlocked.at, unlocked.pardons);
+        if unlocked.at < day_began {
+            self.day_turned();
+        }
     }
 
     /// Takes over that a forgiven breach is over: the next one is new.

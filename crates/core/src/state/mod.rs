@@ -14,8 +14,8 @@ mod trades;
 
 pub use book::{Book, Heard};
 pub use funds::Funds;
-pub(crate) use locks::Set;
-pub use locks::{Holds, Locks, Pardon};
+pub(crate) use locks::{Cleared, Set};
+pub use locks::{Holds, Locks, Pardon, Unlocked};
 pub use markets::{Market, Markets};
 pub(crate) use session::DayOfTrade;
 pub use session::Session;
@@ -120,6 +120,8 @@ pub struct AccountView<'a> {
 pub struct TotalPnl {
     /// Sum over the positions that have a price, in dollars.
     pub unrealized_pnl: Money,
+    /// Positions that have one.
+    pub priced_positions: usize,
     /// Positions that were left out for want of a quote or of the contract's tick.
     pub unpriced_positions: usize,
 }
@@ -133,7 +135,11 @@ impl AccountView<'_> {
     /// Unrealized P&L of all positions. Those without a price are left out, and counted.
     pub fn total_unrealized_pnl(&self) -> TotalPnl {
         self.account.book.positions().fold(TotalPnl::default(), |total, position| match self.position_pnl(position) {
-            Some(pnl) => TotalPnl { unrealized_pnl: total.unrealized_pnl + pnl, ..total },
+            Some(pnl) => TotalPnl {
+                unrealized_pnl: total.unrealized_pnl + pnl,
+                priced_positions: total.priced_positions + 1,
+                ..total
+            },
             None => TotalPnl { unpriced_positions: total.unpriced_positions + 1, ..total },
         })
     }

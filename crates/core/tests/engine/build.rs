@@ -171,7 +171,27 @@ pub fn quote_of(contract: &str, bid: Option<&str>, ask: Option<&str>, last: Opti
 
 /// The rules that a config section makes.
 pub fn rules(section: serde_json::Value) -> RuleSet {
-    serde_json::from_value::<RulesConfig>(section).unwrap().build().unwrap()
+    let sections = section.as_object().unwrap().iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
+    let mut config = serde_json::from_value::<RulesConfig>(section).unwrap();
+    config.sections = sections;
+    config.build().unwrap()
+}
+
+/// An account's config from sections as the table of commitments keeps them.
+pub fn restore(sections: &BTreeMap<String, String>) -> Option<AccountConfig> {
+    let read = |text: &String| serde_json::from_str::<serde_json::Value>(text).ok();
+    let mut values: serde_json::Map<_, _> =
+        sections.iter().filter_map(|(key, text)| Some((key.clone(), read(text)?))).collect();
+    let global = values.remove("global").unwrap_or_default();
+    let day = values.remove("trading_day");
+    let day_clock = day.map_or_else(new_york, |day| {
+        let time = jiff::civil::Time::strptime("%H:%M", day["reset_time"].as_str().unwrap()).unwrap();
+        TradingDayClock::new(time, TimeZone::get(day["timezone"].as_str().unwrap()).unwrap())
+    });
+    let rules = rules(values.into())
+        .with_strict_mode(global["strict_mode"] == true)
+        .with_commitment(global["commitment"] != false);
+    Some(AccountConfig { day_clock, rules: Arc::new(rules) })
 }
 
 pub fn new_york() -> TradingDayClock {

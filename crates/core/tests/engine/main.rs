@@ -5,7 +5,10 @@ mod build;
 mod harness;
 mod probe;
 
+mod arming;
+mod commitment;
 mod config_forms;
+mod price_index;
 mod properties;
 mod rules_account;
 mod rules_cooldown;
@@ -23,3 +26,4 @@ mod scenarios_enforcement;
 mod scenarios_faults;
 mod scenarios_lock;
 mod scenarios_restart;
+mod scenarios_unlock;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::build::*;
 use crate::harness::{Look, Outcome, World};
+use crate::probe::Probe;
 
 const CONTRACTS: [(&str, f64); 2] = [(MNQ, 2.0), (MES, 5.0)];
 
@@ -359,4 +360,34 @@ fn outcome(events: &[Event]) -> BTreeMap<String, Vec<String>> {
         by_owner.entry(owner.to_owned()).or_default().push(text);
     }
     by_owner
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_in_which_trades_come_changes_no_lock(
+        (in_turn, mixed) in prop::collection::vec((0..30_000_i64, -400..300_i64), 1..14).prop_flat_map(|trades| {
+            let numbered: Vec<_> = trades.into_iter().enumerate().collect();
+            (Just(numbered.clone()), Just(numbered).prop_shuffle())
+        })
+    ) {
+        prop_assert_eq!(locks_after(&in_turn), locks_after(&mixed));
+    }
+}
+
+/// The lockouts after these trades (milliseconds and dollars), which all lie in the last half minute.
+fn locks_after(trades: &[(usize, (i64, i64))]) -> BTreeMap<RuleId, Option<Timestamp>> {
+    let mut probe = Probe::new(json!({
+        "trade_frequency_limit": {"limits": {"per_minute": 3, "per_hour": 6, "per_session": 9}},
+        "cooldown_after_loss": {"loss_thresholds": [
+            {"loss_amount": 100, "cooldown_duration": 300}, {"loss_amount": 300, "cooldown_duration": 120}]},
+    }));
+    probe.at = after(noon(), 60_000);
+    for (index, (milliseconds, dollars)) in trades {
+        let executed = after(noon(), 30_000 + milliseconds);
+        probe.feed(Event::Trade(trade(*index as i64 + 1, ALICE, Some(&dollars.to_string()), executed)));
+    }
+    let locks = &probe.engine.account(ALICE).unwrap().locks;
+    locks.causes().map(|lockout| (lockout.rule_id, lockout.locked_until)).collect()
 }

@@ -196,22 +196,9 @@ impl Board {
                 self.tell_once(AlarmCode::LockoutSet, Severity::Warning, Some(lockout.account_id), text, now);
             }
             Notice::EnforcementSlow { enforcement_id, account_id, rule_id, elapsed_ms, severity } => {
-                let (code, severity, what) = match severity {
-                    Delay::Warning => (AlarmCode::EnforcementSlow, Severity::Warning, "is slow"),
-                    Delay::Critical => (AlarmCode::EnforcementSlow, Severity::Critical, "is critically slow"),
-                    Delay::Failure => {
-                        self.forget((AlarmCode::EnforcementSlow, enforcement_id.0.to_string()));
-                        (AlarmCode::EnforcementFailed, Severity::Critical, "HAS FAILED so far; the attempts go on")
-                    }
-                };
-                let text = format!(
-                    "account {account_id}: the enforcement of {rule_id} {what}, {elapsed_ms} ms after the decision"
-                );
-                self.raise(
-                    Finding::new(code, severity, text).of(enforcement_id.0).at(*account_id),
-                    now,
-                    SignedDuration::ZERO,
-                );
+                let account = format!("account {account_id}: the enforcement of {rule_id}");
+                let finding = self.slow(enforcement_id.0, &account, *elapsed_ms, *severity).at(*account_id);
+                self.raise(finding, now, SignedDuration::ZERO);
             }
             Notice::EnforcementConfirmed(log) => {
                 if let Some(id) = log.id {
@@ -264,6 +251,7 @@ impl Board {
             }
             Notice::Breach { .. }
             | Notice::LockoutCleared(_)
+            | Notice::Unlock { .. }
             | Notice::RequestFailed { .. }
             | Notice::Difference { .. }
             | Notice::PositionNotPriced { .. }
@@ -367,6 +355,19 @@ impl Board {
         alarms
     }
 
+    /// A delay gets worse step by step; the last step has a code of its own and takes the place of the others.
+    fn slow(&mut self, enforcement: i64, what: &str, elapsed_ms: i64, severity: Delay) -> Finding {
+        let (code, severity, how) = match severity {
+            Delay::Warning => (AlarmCode::EnforcementSlow, Severity::Warning, "is slow"),
+            Delay::Critical => (AlarmCode::EnforcementSlow, Severity::Critical, "is critically slow"),
+            Delay::Failure => {
+                self.standing.remove(&(AlarmCode::EnforcementSlow, enforcement.to_string()));
+                (AlarmCode::EnforcementFailed, Severity::Critical, "HAS FAILED so far; the attempts go on")
+            }
+        };
+        Finding::new(code, severity, format!("{what} {how}, {elapsed_ms} ms after the decision")).of(enforcement)
+    }
+
     fn weigh_refusals(&mut self, now: Timestamp) {
         let (count, most) = self.refusals.within_an_hour(now);
         let limits = self.thresholds;
@@ -438,10 +439,6 @@ impl Board {
         if standing.told.is_some() {
             self.said.push(standing.message_of(key.0, State::Resolved, text.to_owned(), now));
         }
-    }
-
-    fn forget(&mut self, key: Key) {
-        self.standing.remove(&key);
     }
 
     /// A message about something that happens, and does not last.

@@ -58,8 +58,22 @@ pub(super) struct CurveView {
 pub(super) struct LimitView {
     /// The rule.
     rule_id: String,
+    /// Its key in the config.
+    rule: String,
+    /// Which line of the curve it is for.
+    of: CurveLine,
     /// Dollars of P&L at which it is broken; negative for losses.
     value: f64,
+}
+
+/// A line of the curve.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CurveLine {
+    /// Realized P&L.
+    Realized,
+    /// Unrealized P&L.
+    Unrealized,
 }
 
 /// The present trading day of an account, point by point.
@@ -76,7 +90,12 @@ pub(super) async fn curve(state: State<Arc<Shared>>, Id(id): Id) -> Result<Json<
     let limits = of_the_account.filter_map(|gauge| {
         let Reading::Dollars { limit, .. } = gauge.gauge.reading else { return None };
         let is_profit = gauge.key.contains("profit");
-        Some(LimitView { rule_id: gauge.rule_id.to_string(), value: dollars(if is_profit { limit } else { -limit }) })
+        Some(LimitView {
+            rule_id: gauge.rule_id.to_string(),
+            rule: gauge.key.to_owned(),
+            of: if gauge.key.contains("unrealized") { CurveLine::Unrealized } else { CurveLine::Realized },
+            value: dollars(if is_profit { limit } else { -limit }),
+        })
     });
     Ok(Json(CurveView { points: state.0.curves().points(account.account_id), limits: limits.collect() }))
 }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use riskd_core::model::AdminActKind;
+use riskd_core::engine::{Change, Effect};
+use riskd_core::model::{AccountId, AdminActKind};
 use serde::{Deserialize, Serialize};
 use tracing::error;
 use utoipa::ToSchema;
 
 use super::admin::require_admin;
-use super::extract::{Body, Client, OptionalBody};
+use super::extract::{Body, Client, Id, OptionalBody};
 use super::problem::Problem;
 use super::shared::Shared;
+use super::wire::{LockView, time};
 use crate::alerts::Tried;
 use crate::daemon::Phase;
-use crate::daemon::admin::{AdminRefusal, AdminWish};
+use crate::daemon::admin::{AdminDone, AdminRefusal, AdminWish};
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
@@ -46,6 +48,62 @@ pub(super) struct Done {
     done: String,
 }
 
+/// What was unlocked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Unlocked {
+    /// The account.
+    account_id: i64,
+    /// The lockouts that ended.
+    ended: Vec<LockView>,
+}
+
+/// What a reload came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Reloaded {
+    /// Sections that hold now.
+    at_once: Vec<ChangeView>,
+    /// Looser sections, which wait for the account's next reset; what was in force stays until then.
+    waiting: Vec<WaitingView>,
+    /// Accounts that were added or taken away, which the next start takes over.
+    at_the_next_start: Vec<ChangeView>,
+}
+
+/// A section that changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangeView {
+    /// The account.
+    account_id: i64,
+    /// The rule's key, `global`, `trading_day`, or `account`.
+    section: String,
+}
+
+/// A section that waits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WaitingView {
+    /// The account.
+    account_id: i64,
+    /// The rule's key, `global` or `trading_day`.
+    section: String,
+    /// When it takes effect.
+    #[schema(format = DateTime)]
+    until: String,
+}
+
+impl Reloaded {
+    fn of(changes: &[Change]) -> Self {
+        let mut reloaded = Self { at_once: Vec::new(), waiting: Vec::new(), at_the_next_start: Vec::new() };
+        for Change { account_id, section, effect } in changes {
+            let (account_id, section) = (account_id.0, section.clone());
+            match effect {
+                Effect::Now => reloaded.at_once.push(ChangeView { account_id, section }),
+                Effect::AtReset(from) => reloaded.waiting.push(WaitingView { account_id, section, until: time(*from) }),
+                Effect::AtTheNextStart => reloaded.at_the_next_start.push(ChangeView { account_id, section }),
+            }
+        }
+        reloaded
+    }
+}
+
 /// What the alert channels answered.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AlertsTried {
@@ -66,6 +124,84 @@ pub(super) struct ChannelTried {
     answer: String,
     /// How long that took, in milliseconds.
     took_ms: u64,
+}
+
+/// Ends every lockout of an account, once that is durable.
+///
+/// A breach that stands is forgiven: its rule does not lock again unless it gets worse.
+#[utoipa::path(post, path = "/admin/accounts/{id}/unlock", tag = "admin", request_body = ReasonGiven,
+    params(
+        ("id" = i64, Path, description = "The broker's number of the account"),
+        ("x-riskd" = String, Header, description = "Must be 1"),
+    ),
+    responses(
+        (status = 200, body = Unlocked),
+        (status = 409, description = "Not locked", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn unlock(
+    state: State<Arc<Shared>>,
+    client: Client,
+    headers: HeaderMap,
+    Id(id): Id,
+    Body(given): Body<ReasonGiven>,
+) -> Result<Json<Unlocked>, Problem> {
+    let shared = &state.0;
+    require_admin(shared, &headers)?;
+    let reason = checked(&given.reason)?;
+    let wish = AdminWish::Unlock { account_id: AccountId(id), reason };
+    let ended = match shared.admin.ask(actor(client), wish).await.map_err(refused)? {
+        AdminDone::Unlocked(ended) => ended.iter().map(LockView::of).collect(),
+        AdminDone::Recorded | AdminDone::Reloaded(_) => Vec::new(),
+    };
+    Ok(Json(Unlocked { account_id: id, ended }))
+}
+
+/// Reads every config file again: all of them load, or nothing changes.
+///
+/// What is stricter holds at once, what is looser waits for the account's next reset, unless nobody is committed.
+#[utoipa::path(post, path = "/admin/reload", tag = "admin", request_body = ReasonMaybe,
+    params(("x-riskd" = String, Header, description = "Must be 1")),
+    responses(
+        (status = 200, body = Reloaded),
+        (status = 422, description = "A file cannot be used", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn reload(
+    state: State<Arc<Shared>>,
+    client: Client,
+    headers: HeaderMap,
+    OptionalBody(given): OptionalBody<ReasonMaybe>,
+) -> Result<Json<Reloaded>, Problem> {
+    let shared = &state.0;
+    require_admin(shared, &headers)?;
+    let reason = given.reason.as_deref().map(checked).transpose()?;
+    let picture = shared.picture().ok_or_else(|| refused(AdminRefusal::NotWatching))?;
+    let read = Arc::clone(&shared.read_config);
+    let loaded = tokio::task::spawn_blocking(move || {
+        let watched = picture.accounts.iter().map(|account| (account.account_id, account.name.clone()));
+        read().map(|setup| setup.config_for(watched))
+    });
+    let wanted = match loaded.await {
+        Ok(Ok(wanted)) => Box::new(wanted),
+        Ok(Err(error)) => {
+            let detail = Some(format!("refused: {error}"));
+            record(shared, client, AdminActKind::Reload, reason, detail).await;
+            let detail = format!("Nothing was changed: {error}.");
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).named("config-refused"));
+        }
+        Err(error) => {
+            error!(%error, "reading the config files ended with a panic");
+            return Err(Problem::unavailable("The config files could not be read; the daemon's log says why."));
+        }
+    };
+    let wish = AdminWish::Reload { wanted, reason };
+    match shared.admin.ask(actor(client), wish).await.map_err(refused)? {
+        AdminDone::Reloaded(changes) => Ok(Json(Reloaded::of(&changes))),
+        AdminDone::Recorded | AdminDone::Unlocked(_) => Ok(Json(Reloaded::of(&[]))),
+    }
 }
 
 /// Stops the daemon in order: enforcements under way are seen through first. NOTHING IS PROTECTED then.
@@ -138,7 +274,7 @@ pub(super) async fn record(
         Phase::Opening | Phase::Connecting => Err(AdminRefusal::NotWatching),
     };
     let kept = match kept {
-        Ok(()) => shared.admin.ask(actor(client), wish).await,
+        Ok(()) => shared.admin.ask(actor(client), wish).await.map(|_| ()),
         refused => refused,
     };
     if let Err(error) = kept {
@@ -165,5 +301,10 @@ fn checked(reason: &str) -> Result<String, Problem> {
 
 fn refused(refusal: AdminRefusal) -> Problem {
     let detail = format!("Not done: {refusal}.");
-    Problem::unavailable(detail)
+    match refusal {
+        AdminRefusal::UnknownAccount => Problem::not_found(detail),
+        AdminRefusal::NotLocked => Problem::new(StatusCode::CONFLICT, detail).named("not-locked"),
+        AdminRefusal::NotDurable => Problem::unavailable(detail).named("not-durable"),
+        AdminRefusal::NotWatching | AdminRefusal::NoAnswer => Problem::unavailable(detail),
+    }
 }

@@ -66,6 +66,8 @@ fn content_type(name: &str) -> &'static str {
         Some("ico") => "image/x-icon",
         Some("woff2") => "font/woff2",
         Some("txt") => "text/plain; charset=utf-8",
+        // NOTICE and its like.
+        None => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }

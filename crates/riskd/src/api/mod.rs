@@ -51,6 +51,7 @@ use tracing::{info, warn};
 
 pub use openapi::document;
 pub use password::{LONGEST_PASSWORD, PasswordError, SHORTEST_PASSWORD, set_password};
+pub use shared::ReadConfig;
 
 use crate::config::{ApiConfig, DatabaseConfig};
 use crate::daemon::admin::AdminDesk;
@@ -104,6 +105,8 @@ pub struct Surroundings {
     pub admin: AdminDesk,
     /// Stops the daemon.
     pub stop: Stop,
+    /// Reads every config file anew.
+    pub read_config: Arc<ReadConfig>,
 }
 
 /// The running server.
@@ -147,6 +150,7 @@ impl Server {
             sessions: Sessions::new(config.admin_idle, config.admin_longest),
             admin: surroundings.admin,
             stop: surroundings.stop,
+            read_config: surroundings.read_config,
             password_turn: tokio::sync::Semaphore::new(1),
             traffic: shared::Traffic::default(),
             stopping: stopping.clone(),

@@ -44,6 +44,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(admin::login))
         .routes(routes!(admin::logout))
         .routes(routes!(admin::session))
+        .routes(routes!(acts::unlock))
+        .routes(routes!(acts::reload))
         .routes(routes!(acts::stop))
         .routes(routes!(acts::test_alerts))
         .route("/openapi.json", axum::routing::get(served));

@@ -18,10 +18,10 @@ use super::database::Remembered;
 use super::overview::Frame;
 use super::problem::Problem;
 use super::session::Sessions;
-use crate::config::{ApiConfig, DatabaseConfig};
+use crate::config::{ApiConfig, ConfigError, DatabaseConfig};
 use crate::daemon::admin::AdminDesk;
 use crate::daemon::publish::{AccountPicture, Interest, Picture};
-use crate::daemon::{Phase, Stop, negative_price_roots};
+use crate::daemon::{Phase, Setup, Stop, negative_price_roots};
 
 /// Queries of the store that run side by side; more wait.
 const QUERIES_AT_A_TIME: usize = 4;
@@ -29,6 +29,9 @@ const QUERIES_AT_A_TIME: usize = 4;
 const PATIENCE_WITH_THE_STORE: Duration = Duration::from_secs(5);
 /// From here on a query is slow.
 const SLOW_QUERY: Duration = Duration::from_millis(100);
+
+/// Reads every config file anew.
+pub type ReadConfig = dyn Fn() -> Result<Setup, ConfigError> + Send + Sync;
 
 /// What the handlers share.
 pub(super) struct Shared {
@@ -49,6 +52,8 @@ pub(super) struct Shared {
     pub(super) admin: AdminDesk,
     /// Stops the daemon.
     pub(super) stop: Stop,
+    /// Reads every config file anew.
+    pub(super) read_config: Arc<ReadConfig>,
     /// Passwords are looked at one at a time.
     pub(super) password_turn: Semaphore,
     pub(super) traffic: Traffic,

@@ -153,10 +153,18 @@ pub(super) struct AccountSummary {
     pub(super) not_armed: usize,
     /// The limit it is nearest to.
     pub(super) nearest: Option<GaugeView>,
+    /// The nearest of those in dollars.
+    pub(super) nearest_dollars: Option<GaugeView>,
+    /// The nearest of those in contracts.
+    pub(super) nearest_contracts: Option<GaugeView>,
 }
 
 impl AccountSummary {
     pub(super) fn of(picture: &AccountPicture) -> Self {
+        // The picture has the nearest first.
+        let nearest = |is_wanted: fn(&Reading) -> bool| {
+            picture.gauges.iter().find(|gauge| is_wanted(&gauge.gauge.reading)).map(GaugeView::of)
+        };
         Self {
             id: picture.account_id.0,
             name: picture.name.clone(),
@@ -176,6 +184,8 @@ impl AccountSummary {
             pending_enforcements: picture.pending_enforcements,
             not_armed: picture.not_armed().count(),
             nearest: picture.gauges.first().map(GaugeView::of),
+            nearest_dollars: nearest(|reading| matches!(reading, Reading::Dollars { .. })),
+            nearest_contracts: nearest(|reading| matches!(reading, Reading::Contracts { .. })),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `riskd demo`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,15 @@ pub struct Args {
     /// Where all chance comes from
     #[arg(long, value_name = "N", default_value_t = 7)]
     seed: u64,
+    /// Where the dashboard listens, on this machine [default: 127.0.0.1:8765, or any free port when that is taken]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = on_this_machine)]
+    listen: Option<SocketAddr>,
+}
+
+/// A demonstration has no token and no encryption: nobody else may reach it.
+fn on_this_machine(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "is not an address and a port, such as 127.0.0.1:0".to_owned())?;
+    if address.ip().is_loopback() { Ok(address) } else { Err("must be this machine itself, such as 127.0.0.1".to_owned()) }
 }
 
 /// Plays the demonstration and shows what came of it.
@@ -43,7 +53,7 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let folder = args.folder.unwrap_or_else(|| {
         std::env::temp_dir().join(format!("riskd-demo-{}", Timestamp::now().strftime("%Y%m%d_%H%M%S%.3f")))
     });
-    let plan = Plan { folder, morning, within: Duration::from_secs(args.within), seed: args.seed };
+    let plan = Plan { folder, morning, within: Duration::from_secs(args.within), seed: args.seed, listen: args.listen };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

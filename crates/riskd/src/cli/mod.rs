@@ -39,11 +39,22 @@ commands! {
     run => Run,
     sim => Sim,
     status => Status,
+    top => Top,
     log => Log,
+    unlock => Unlock,
+    reload => Reload,
+    rules => Rules,
+    replay => Replay,
+    accounts => Accounts,
     stop => Stop,
     admin => Admin,
     alerts => Alerts,
+    config => Config,
     db => Db,
+    service => Service,
+    support_bundle => SupportBundle,
+    completions => Completions,
+    man => Man,
 }
 
 pub(crate) mod failures;

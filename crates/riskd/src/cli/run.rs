@@ -35,6 +35,9 @@ pub struct Args {
     /// Load everything, connect to nothing, change nothing, and say what would happen
     #[arg(long)]
     check: bool,
+    /// Write everything that happens to a new file, for riskd replay; it holds no key and no password
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    record: Option<std::path::PathBuf>,
     /// Start nothing when the dashboard cannot be served [default: protect without it, and say so in the log]
     #[arg(long, conflicts_with = "check")]
     require_api: bool,
@@ -47,6 +50,7 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     if args.check {
         return check(&setup, context);
     }
+    allow_no_core_dumps();
     let runtime = runtime(None)?;
     // The dashboard has threads of its own: what people ask takes no time from what protects them.
     let for_the_dashboard = self::runtime(Some(THREADS_FOR_THE_DASHBOARD))?;
@@ -62,6 +66,10 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         database: setup.database.clone(),
         admin,
         stop: stop.clone(),
+        read_config: Arc::new({
+            let folder = context.config.clone();
+            move || Setup::load(&folder, &ConfigSurroundings::of_this_process())
+        }),
     };
     let server = for_the_dashboard.block_on(api::start_if_possible(&setup.api, around));
     if args.require_api && server.is_none() {
@@ -69,7 +77,7 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
             .meaning("NOTHING IS PROTECTED: --require-api asks not to start without it.")
             .next("free the port, or name another one as api.listen in api.yaml"));
     }
-    let summary = runtime.block_on(watch_accounts(setup, time, stop, phase, (publisher, requests)));
+    let summary = runtime.block_on(watch_accounts(setup, time, stop, phase, (publisher, requests, args.record)));
     if let Some(server) = server {
         for_the_dashboard.block_on(server.stop());
     }
@@ -95,6 +103,16 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::DONE)
 }
 
+/// A core dump would hold the API key and the tokens: none is written, and no process of another user may look inside.
+fn allow_no_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let refused = setrlimit(Resource::Core, none).and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if let Err(error) = refused {
+        warn!(%error, "core dumps could not be turned off: a crash may write secrets to the disk");
+    }
+}
+
 /// Threads of a runtime; as many as there are cores unless a number is named.
 fn runtime(threads: Option<usize>) -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -112,7 +130,7 @@ async fn watch_accounts(
     time: daemon::ProgramClock,
     stop: Stop,
     phase: watch::Sender<Phase>,
-    (publisher, admin): (Publisher, AdminRequests),
+    (publisher, admin, record): (Publisher, AdminRequests, Option<std::path::PathBuf>),
 ) -> Result<daemon::Summary, Failure> {
     tokio::spawn(stop_on_signals(stop.clone())?);
     tokio::spawn(tell_of_readiness(phase.subscribe()));
@@ -120,6 +138,7 @@ async fn watch_accounts(
     let surroundings = Surroundings {
         clock: time.clock(),
         time: Some(time),
+        record,
         stop,
         phase,
         on_database_event: Arc::new(move |event| supervisor.tell(&event)),

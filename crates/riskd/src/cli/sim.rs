@@ -82,6 +82,7 @@ async fn serve(args: &Args, morning: &demo::Morning, context: &Context) -> Resul
         simulator.base_url,
         simulator.base_url.replacen("http", "ws", 1)
     ));
+    context.output.line("  or let `riskd config init` ask for all of it: the firm is `other`");
     let mut traders = if args.no_traders { Vec::new() } else { cast.traders };
     loop {
         let playback = simulator

@@ -55,13 +55,31 @@ const FIRMS: [(&str, &str); 14] = [
     ("tx3funding", "tx3funding.projectx.com"),
 ];
 
+/// The firms that can be named instead of addresses.
+pub fn known_firms() -> impl Iterator<Item = &'static str> {
+    FIRMS.iter().map(|(name, _)| *name)
+}
+
 impl GatewayConfig {
     /// Reads `gateway.yaml` of the folder; `None` when it is absent.
     pub fn load(folder: &ConfigFolder) -> Result<Option<Self>, ConfigError> {
         let Some(document) = folder.document("gateway.yaml")? else { return Ok(None) };
-        refuse_inline_secrets(&document)?;
+        Self::of_document(folder, &document).map(Some)
+    }
+
+    /// What a text says that is to become `gateway.yaml`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file, if it were there.
+    pub fn of_text(folder: &ConfigFolder, text: &str) -> Result<Self, ConfigError> {
+        Self::of_document(folder, &Document::parse(&folder.file("gateway.yaml"), text)?)
+    }
+
+    fn of_document(folder: &ConfigFolder, document: &Document) -> Result<Self, ConfigError> {
+        refuse_inline_secrets(document)?;
         let section = document.read::<File>()?.gateway;
-        let (api_url, hub_url) = section.addresses(&document)?;
+        let (api_url, hub_url) = section.addresses(document)?;
         let api_key = match (section.api_key_file, section.api_key_env) {
             (Some(_), Some(_)) => {
                 return Err(document.refuse_key(
@@ -73,7 +91,7 @@ impl GatewayConfig {
             (None, Some(variable)) => ApiKeySource::Environment(variable),
             (None, None) => ApiKeySource::Default,
         };
-        Ok(Some(Self { api_url, hub_url, user_name: section.user_name, api_key }))
+        Ok(Self { api_url, hub_url, user_name: section.user_name, api_key })
     }
 
     /// Fetches the API key from where it is kept. A key file that others may read is refused.

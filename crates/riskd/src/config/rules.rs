@@ -1,5 +1,6 @@
 //! `config/risk_config.yaml`: the rules' own settings are the core's; the document around them is read here.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::calendars;
 use super::checks;
+use super::commitment::sections_of;
 use super::document::{Document, Entry, Node, Value};
 use super::error::{ConfigError, nearest_known};
 use super::folder::ConfigFolder;
@@ -20,10 +22,14 @@ use super::folder::ConfigFolder;
 pub struct RiskConfig<R> {
     /// Whether any breach closes everything and locks the account without end.
     pub strict_mode: bool,
+    /// Whether a looser config waits for the account's next reset.
+    pub commitment: bool,
     /// The level of the log, as the file asks for it.
     pub logging_level: Option<LoggingLevel>,
     /// The rules.
     pub rules: R,
+    /// The text of each rule's section, as JSON.
+    pub sections: BTreeMap<String, String>,
     /// Sections that a file written for v1 may hold and that this program does not read, with their lines.
     pub ignored_sections: Vec<String>,
 }
@@ -95,6 +101,7 @@ pub fn load_rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<Op
     let file = other_file.map_or_else(|| folder.file("risk_config.yaml"), Path::to_owned);
     let Some(document) = Document::open(&file)? else { return Ok(None) };
     let mut config: RiskConfig<RulesConfig> = read_risk_config(&document, RulesConfig::KEYS)?;
+    config.rules.sections = std::mem::take(&mut config.sections);
     let under = if document.root.entries().iter().any(|entry| entry.key == "rules") { "rules." } else { "" };
     let refuse =
         |rule: &str, option: &str, problem: String| document.refuse_key(&format!("{under}{rule}.{option}"), problem);
@@ -106,7 +113,7 @@ pub fn load_rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<Op
         .map(|name| checks::find_time_zone(name).map_err(|problem| refuse("daily_realized_loss", "timezone", problem)))
         .transpose()?;
     Ok(Some(ArmedRules {
-        set: set.with_strict_mode(config.strict_mode),
+        set: set.with_strict_mode(config.strict_mode).with_commitment(config.commitment),
         logging_level: config.logging_level,
         ignored_sections: config.ignored_sections,
         reset_time: day.and_then(|day| day.reset_time),
@@ -115,7 +122,7 @@ pub fn load_rules(folder: &ConfigFolder, other_file: Option<&Path>) -> Result<Op
 }
 
 /// Reads the calendars that enabled rules name.
-fn read_calendars(
+pub(super) fn read_calendars(
     folder: &ConfigFolder,
     rules: &mut RulesConfig,
     refuse: impl Fn(&str, &str, String) -> ConfigError,
@@ -185,6 +192,7 @@ fn read_risk_config<R: DeserializeOwned>(
         error.line = Some(rule.line);
         return Err(error.advise("move it under rules:"));
     }
+    let sections = sections_of(under_rules.map_or(at_top_level.as_slice(), |rules| rules.node.entries()));
     let rules = match under_rules {
         Some(rules) => document.read_node(&rules.node, "rules")?,
         None => {
@@ -192,13 +200,21 @@ fn read_risk_config<R: DeserializeOwned>(
             document.read_node(&node, "")?
         }
     };
-    Ok(RiskConfig { strict_mode: global.strict_mode, logging_level: global.logging_level, rules, ignored_sections })
+    let GlobalSection { strict_mode, commitment, logging_level } = global;
+    Ok(RiskConfig { strict_mode, commitment, logging_level, rules, sections, ignored_sections })
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct GlobalSection {
     strict_mode: bool,
+    commitment: bool,
     #[serde(alias = "log_level")]
     logging_level: Option<LoggingLevel>,
+}
+
+impl Default for GlobalSection {
+    fn default() -> Self {
+        Self { strict_mode: false, commitment: true, logging_level: None }
+    }
 }

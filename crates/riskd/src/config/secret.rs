@@ -51,7 +51,11 @@ impl std::fmt::Debug for Surroundings {
 /// Fetches the key.
 pub(super) fn read_api_key(source: &ApiKeySource, surroundings: &Surroundings) -> Result<SecretString, ConfigError> {
     match source {
-        ApiKeySource::File(file) => read_secret_file(file, "API key"),
+        ApiKeySource::File(file) => match credential(surroundings) {
+            // What systemd was told to hand over goes before a file that the service's user may not even see.
+            Some(credential) if credential.is_file() => read_text(&credential, "API key"),
+            _ => read_secret_file(file, "API key"),
+        },
         ApiKeySource::Environment(variable) => from_variable(surroundings, variable).ok_or_else(|| {
             ConfigError::with_file(
                 Path::new(variable),
@@ -63,8 +67,8 @@ pub(super) fn read_api_key(source: &ApiKeySource, surroundings: &Surroundings) -
             if let Some(key) = from_variable(surroundings, API_KEY_VARIABLE) {
                 return Ok(key);
             }
-            match surroundings.get(CREDENTIALS_VARIABLE) {
-                Some(folder) => read_text(&PathBuf::from(folder).join(API_KEY_CREDENTIAL), "API key"),
+            match credential(surroundings) {
+                Some(credential) => read_text(&credential, "API key"),
                 None => Err(ConfigError::with_file(Path::new("gateway.yaml"), "no API key was found").advise(format!(
                     "name a file with gateway.api_key_file, set {API_KEY_VARIABLE}, or give the service the systemd credential {API_KEY_CREDENTIAL}"
                 ))),
@@ -73,10 +77,24 @@ pub(super) fn read_api_key(source: &ApiKeySource, surroundings: &Surroundings) -
     }
 }
 
+/// Where systemd puts the key for a service that was given it.
+fn credential(surroundings: &Surroundings) -> Option<PathBuf> {
+    surroundings.get(CREDENTIALS_VARIABLE).map(|folder| PathBuf::from(folder).join(API_KEY_CREDENTIAL))
+}
+
 /// The secret in a variable; a blank one counts as absent.
 pub(super) fn from_variable(surroundings: &Surroundings, name: &str) -> Option<SecretString> {
     let key = surroundings.get(name)?.trim();
     (!key.is_empty()).then(|| SecretString::from(key))
+}
+
+/// The trader's token in a file that is its owner's alone.
+///
+/// # Errors
+///
+/// When others can read it, or it holds no token.
+pub fn read_token_file(file: &Path) -> Result<SecretString, ConfigError> {
+    read_secret_file(file, "token")
 }
 
 /// A file with a secret must be its owner's alone: whoever reads the key can trade the account. `what` names the secret.

@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use riskd_core::engine::{Action, Config, EngineState, Event, Input, step};
+use riskd_core::model::AdminActKind;
 use riskd_gateway::client::EventReceiver;
 use riskd_store::Clock;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::admin::{AdminRequest, AdminRequests, AdminWish, answer_when_durable};
+use super::admin::{
+    AdminDone, AdminRefusal, AdminRequest, AdminRequests, AdminWish, Waiting, answer_when_durable, in_words, record,
+};
 use super::clock_watch::ClockWatch;
 use super::executor::Executor;
 use super::journal::{Journal, Outcome};
@@ -18,6 +21,7 @@ use super::publish::{Publisher, Surroundings};
 use super::summary::{Latencies, Summary};
 use super::watchdog::Watchdog;
 use crate::alerts::{Alerts, Signal};
+use crate::replay::Recorder;
 
 /// The longest sleep: a clock that is set while we sleep is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -50,12 +54,16 @@ pub(super) struct EventLoop {
     pub(super) publisher: Publisher,
     /// What admins ask.
     pub(super) admin: AdminRequests,
+    /// Admins who wait for an answer.
+    pub(super) waiting: Waiting,
     /// Told what people are to know.
     pub(super) alerts: Alerts,
     /// Fed as long as the loop turns.
     pub(super) watchdog: Watchdog,
     /// Looks after the machine's clock, where the time is the broker's.
     pub(super) clock_watch: Option<ClockWatch>,
+    /// Writes every input down, where that is wanted.
+    pub(super) recorder: Option<Recorder>,
 }
 
 /// How far a stop has gone: 0 runs, 1 stops in order, 2 stops at once.
@@ -119,9 +127,14 @@ impl EventLoop {
 
     fn take(&mut self, event: Event) {
         let news = self.publisher.news_of(&event);
-        let began = Instant::now();
         let at = self.clock.now();
-        step(&mut self.engine, &self.config, Input { at, event }, &mut self.actions);
+        let input = Input { at, event };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take(&input);
+        }
+        let began = Instant::now();
+        self.settle_config(at);
+        step(&mut self.engine, &self.config, input, &mut self.actions);
         let elapsed = began.elapsed();
         self.latencies.record(elapsed);
         self.counts.decisions.record(elapsed);
@@ -138,12 +151,41 @@ impl EventLoop {
         }
     }
 
-    /// Does what an admin asks, and keeps a record of it. What is done and its record are one batch of writes.
+    /// What waited for a reset and has taken effect moves into its place.
+    fn settle_config(&mut self, at: Timestamp) {
+        let waiting = self.config.waiting.len();
+        self.engine.settle_config(&mut self.config);
+        if self.config.waiting.len() < waiting {
+            info!("a looser config that waited for a reset is in force now");
+            self.publisher.rules_changed(at);
+        }
+    }
+
+    /// Does what an admin asks, and keeps a record of it.
     fn take_request(&mut self, request: AdminRequest) {
         let at = self.clock.now();
-        let (wish, audit, answer) = request.into_parts(at);
+        let AdminRequest { actor, wish, answer } = request;
         match wish {
-            AdminWish::Record { .. } => answer_when_durable(self.journal.submit(vec![audit]), answer),
+            AdminWish::Record { kind, reason, detail } => {
+                let durable = self.journal.submit(vec![record(at, actor, kind, reason, detail)]);
+                answer_when_durable(durable, answer, AdminDone::Recorded);
+            }
+            AdminWish::Unlock { account_id, .. } if self.engine.account(account_id).is_none() => {
+                let _nobody_waits = answer.send(Err(AdminRefusal::UnknownAccount));
+            }
+            AdminWish::Unlock { account_id, reason } => {
+                self.waiting.for_unlock(account_id, answer);
+                self.take(Event::Unlock { account_id, actor, reason });
+            }
+            AdminWish::Reload { wanted, reason } => {
+                let changes = self.engine.take_over_config(&mut self.config, &wanted, at, &mut self.actions);
+                self.dispatch(at);
+                self.publisher.rules_changed(at);
+                let act = record(at, actor, AdminActKind::Reload, reason, Some(in_words(&changes)));
+                // Written after what changed, by the one writer: when this is durable, so is that.
+                let durable = self.journal.submit(vec![act]);
+                answer_when_durable(durable, answer, AdminDone::Reloaded(changes));
+            }
         }
     }
 
@@ -182,6 +224,7 @@ impl EventLoop {
                 Action::Send(request) => requests.push(request),
                 Action::WatchQuotes(contract_id) => self.executor.watch_quotes(contract_id),
                 Action::Notice(notice) => {
+                    self.waiting.observe(&notice);
                     self.counts.take(&notice);
                     self.alerts.notice(&notice);
                 }

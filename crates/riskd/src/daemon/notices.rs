@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use riskd_core::engine::{Hub, Notice, Severity};
+use riskd_core::engine::{Hub, Notice, Severity, UnlockOutcome};
 use riskd_core::model::{Invalid, Noun, RuleId};
 use tracing::{debug, error, info, warn};
 
@@ -85,6 +85,15 @@ fn log(notice: &Notice) {
             let until = lockout.locked_until.map_or_else(|| "without end".to_owned(), |until| until.to_string());
             warn!(account_id = %lockout.account_id, rule_id = %lockout.rule_id, until, "lockout set: {}", lockout.reason);
         }
+        Notice::Unlock { account_id, actor, reason, outcome } => match outcome {
+            UnlockOutcome::Ended(ended) => {
+                warn!(%account_id, actor, reason, lockouts = ended.len(), "unlocked by an admin");
+            }
+            UnlockOutcome::NotLocked => info!(%account_id, actor, "an admin's unlock: the account was not locked"),
+            UnlockOutcome::NotDurable => {
+                error!(%account_id, actor, "an admin's unlock could not be written down: the account stays locked");
+            }
+        },
         Notice::LockoutCleared(account_id) => info!(%account_id, "lockout ended"),
         Notice::EnforcementConfirmed(log) => info!(
             account_id = %log.account_id,

@@ -28,6 +28,8 @@ pub struct Setup {
     pub rules: Arc<ArmedRules>,
     /// The dashboard and its API.
     pub api: ApiConfig,
+    /// Where the files are.
+    pub folder: ConfigFolder,
     /// Who is told when something is wrong.
     pub alerts: AlertsConfig,
 }
@@ -63,6 +65,7 @@ impl Setup {
             accounts: accounts.collect::<Result<_, ConfigError>>()?,
             rules,
             api: ApiConfig::load(folder)?,
+            folder: folder.clone(),
             alerts: load_alerts(folder, surroundings)?,
         })
     }
@@ -72,6 +75,21 @@ impl Setup {
         let max_drawdown = RuleId::from_number(14);
         let of_accounts = self.accounts.iter().flat_map(|account| account.rules.set.rules());
         of_accounts.chain(self.rules.set.rules()).any(|rule| Some(rule.id()) == max_drawdown)
+    }
+
+    /// The engine's config for accounts that are watched already: those of the files, or, where these name none, the same
+    /// as before under the rules of the files.
+    pub fn config_for(&self, watched: impl Iterator<Item = (AccountId, String)>) -> engine::Config {
+        if !self.accounts.is_empty() {
+            return self.engine_config(&self.accounts);
+        }
+        let accounts: Vec<_> = watched
+            .map(|(id, name)| AccountSetup {
+                account: AccountConfig::of_the_login(id, name),
+                rules: Arc::clone(&self.rules),
+            })
+            .collect();
+        self.engine_config(&accounts)
     }
 
     /// The engine's config for these accounts.
@@ -89,6 +107,24 @@ impl Setup {
             ..engine::Config::default()
         }
     }
+}
+
+/// The engine's config for these accounts out of the config folder alone, for who asks no broker. Needs no credentials.
+pub fn offline_config(folder: &ConfigFolder, accounts: &[AccountId]) -> Result<engine::Config, ConfigError> {
+    let default = Arc::new(rules(folder, None)?);
+    let configured = load_accounts(folder)?;
+    let setup_of = |account_id: &AccountId| {
+        let account = configured.iter().find(|account| account.id == *account_id).cloned();
+        let account = account.unwrap_or_else(|| AccountConfig::of_the_login(*account_id, account_id.to_string()));
+        let rules = match &account.risk_config {
+            Some(file) => Arc::new(rules(folder, Some(file))?),
+            None => Arc::clone(&default),
+        };
+        Ok((*account_id, AccountSetup { account, rules }.engine_config()))
+    };
+    let accounts = accounts.iter().map(setup_of).collect::<Result<_, ConfigError>>()?;
+    let track_unrealized_pnl = DatabaseConfig::load(folder, None)?.track_unrealized_pnl;
+    Ok(engine::Config { accounts, track_unrealized_pnl, ..engine::Config::default() })
 }
 
 impl AccountSetup {

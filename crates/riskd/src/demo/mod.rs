@@ -4,6 +4,7 @@
 mod morning;
 mod report;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct Plan {
     pub within: Duration,
     /// Where all chance comes from.
     pub seed: u64,
+    /// Where the dashboard listens; absent for its usual port, or any other when that is taken.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Told what happens while it happens.
@@ -93,8 +96,9 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
         database: setup.database.clone(),
         admin,
         stop: stop.clone(),
+        read_config: Arc::new(move || Setup::load(&folder, &ConfigSurroundings::of_this_process())),
     };
-    let server = serve_dashboard(&setup.api, around).await;
+    let server = serve_dashboard(&setup.api, plan.listen, around).await;
     if let Some(server) = &server {
         audience.line(&format!("Dashboard at {}", server.url()));
     }
@@ -102,6 +106,7 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let surroundings = Surroundings {
         clock,
         time: Some(time),
+        record: None,
         stop: stop.clone(),
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),
@@ -134,9 +139,17 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
 }
 
 /// The dashboard at its usual port, or at any when that is taken: a demonstration disturbs nobody.
-async fn serve_dashboard(config: &ApiConfig, around: api::Surroundings) -> Option<api::Server> {
-    let is_free = tokio::net::TcpListener::bind(config.listen).await.is_ok();
-    let listen = if is_free { config.listen } else { std::net::SocketAddr::new(config.listen.ip(), 0) };
+async fn serve_dashboard(
+    config: &ApiConfig,
+    listen: Option<SocketAddr>,
+    around: api::Surroundings,
+) -> Option<api::Server> {
+    let usual = config.listen;
+    let listen = match listen {
+        Some(listen) => listen,
+        None if tokio::net::TcpListener::bind(usual).await.is_ok() => usual,
+        None => SocketAddr::new(usual.ip(), 0),
+    };
     api::start_if_possible(&ApiConfig { listen, ..config.clone() }, around).await
 }
 

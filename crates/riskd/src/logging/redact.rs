@@ -20,7 +20,7 @@ const NAMES: [&str; 10] = [
 ];
 
 /// The text without the values that stand after a telling name, and without bearer tokens.
-pub(super) fn without_secrets(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
     let lower = text.to_ascii_lowercase();
     let mut clean = String::new();
     let mut copied = 0;

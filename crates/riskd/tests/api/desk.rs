@@ -72,6 +72,7 @@ impl Desk {
             database,
             admin,
             stop,
+            read_config: ground.config_reader(),
         };
         let server = Server::start(change(config(&ground)), around).await.unwrap();
         Self { address: server.address(), ground, daemon, server }

@@ -1,16 +1,21 @@
 //! The listener: a port that is taken, clients that hang, encryption.
 
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use riskd::api::{ApiError, Server, Surroundings, start_if_possible};
-use riskd::config::ApiConfig;
+use riskd::config::{ApiConfig, TlsFiles};
 use riskd::daemon::admin::administration;
 use riskd::daemon::publish::publishing;
 use riskd::daemon::{Phase, Stop};
 use riskd_store::Clock;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
 
 use crate::client::{Ask, parse};
 use crate::desk::{Desk, config};
@@ -25,6 +30,7 @@ fn around(ground: &Ground) -> Surroundings {
         database: ground.setup().database,
         admin: administration().0,
         stop: Stop::new(),
+        read_config: ground.config_reader(),
     }
 }
 
@@ -37,6 +43,47 @@ async fn a_port_that_is_taken_stops_nothing() {
     assert!(start_if_possible(&config, around(&ground)).await.is_none());
     let off = ApiConfig { enabled: false, ..config };
     assert!(start_if_possible(&off, around(&ground)).await.is_none());
+}
+
+/// The certificate and key of the tests, the key with that mode.
+fn tls_files(ground: &Ground, mode: u32) -> TlsFiles {
+    let files = TlsFiles { certificate: ground.path("secrets/certificate.pem"), key: ground.path("secrets/key.pem") };
+    ground.write("secrets/certificate.pem", include_str!("tls/certificate.pem"));
+    ground.write("secrets/key.pem", include_str!("tls/key.pem"));
+    std::fs::set_permissions(&files.key, std::fs::Permissions::from_mode(mode)).unwrap();
+    files
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn encrypted_it_speaks_tls_and_nothing_else() {
+    let ground = Ground::new(REALIZED).await;
+    let exposed = ApiConfig { tls: Some(tls_files(&ground, 0o644)), ..config(&ground) };
+    assert!(matches!(Server::start(exposed, around(&ground)).await, Err(ApiError::Tls { .. })));
+    let tls = tls_files(&ground, 0o600);
+    let certificate = CertificateDer::from_pem_file(&tls.certificate).unwrap();
+    let server = Server::start(ApiConfig { tls: Some(tls), ..config(&ground) }, around(&ground)).await.unwrap();
+    assert!(server.url().starts_with("https://127.0.0.1:"));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let client = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let socket = TcpStream::connect(server.address()).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut socket = within(TlsConnector::from(Arc::new(client)).connect(name, socket)).await.unwrap();
+    let ask = Ask::get("/healthz").header("Origin", &server.url().replace("127.0.0.1", "localhost"));
+    let ask = ask.header("Host", &format!("localhost:{}", server.address().port()));
+    socket.write_all(&ask.bytes(server.address())).await.unwrap();
+    let mut bytes = Vec::new();
+    // The other side closes without a word of goodbye, which TLS calls an error once everything was read.
+    let _closed = within(socket.read_to_end(&mut bytes)).await;
+    let answer = parse(&bytes);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.header("strict-transport-security").starts_with("max-age="));
+    let mut plain = TcpStream::connect(server.address()).await.unwrap();
+    let _refused_early = plain.write_all(&Ask::get("/healthz").bytes(server.address())).await;
+    let mut bytes = Vec::new();
+    let _reset = within(plain.read_to_end(&mut bytes)).await;
+    assert!(!String::from_utf8_lossy(&bytes).contains("200 OK"));
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

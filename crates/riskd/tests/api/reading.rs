@@ -18,7 +18,7 @@ fn set<'a>(names: &[&'a str]) -> BTreeSet<&'a str> {
     names.iter().copied().collect()
 }
 
-const SUMMARY: [&str; 19] = [
+const SUMMARY: [&str; 21] = [
     "id",
     "name",
     "can_trade",
@@ -37,6 +37,8 @@ const SUMMARY: [&str; 19] = [
     "pending_enforcements",
     "not_armed",
     "nearest",
+    "nearest_dollars",
+    "nearest_contracts",
     "fees",
 ];
 const GAUGE: [&str; 8] = ["rule_id", "rule", "unit", "used", "limit", "left", "fraction", "contract_id"];
@@ -83,6 +85,8 @@ async fn the_overview_shows_the_locked_account_first_and_the_account_page_what_i
     assert_eq!(keys(nearest), set(&GAUGE));
     assert_eq!((&nearest["rule"], &nearest["unit"]), (&json!("daily_realized_loss"), &json!("dollars")));
     assert!(nearest["fraction"].as_f64().unwrap() >= 1.0, "{nearest}");
+    assert_eq!(&overview["accounts"][0]["nearest_dollars"], nearest, "the nearest of all is in dollars");
+    assert_eq!(overview["accounts"][0]["nearest_contracts"], json!(null), "no limit on contracts is configured");
     let path = format!("/api/v1/accounts/{NEIGHBOUR}");
     let held = desk.until(&path, |account| account["positions"] == 1 && account["orders"] == 1).await;
     let mut detail = SUMMARY.to_vec();
@@ -123,7 +127,10 @@ async fn an_accounts_curve_follows_its_pnl_and_shows_its_limits() {
     desk.ground.controls().tick(&es(), points("2648")).unwrap();
     let last = |curve: &Value| curve["points"].as_array().unwrap().last().unwrap()[2].as_f64().unwrap();
     let curve = desk.until(&path, |curve| last(curve) <= -50.0).await;
-    assert_eq!(curve["limits"], json!([{ "rule_id": "RULE-003", "value": -500.0 }]));
+    assert_eq!(
+        curve["limits"],
+        json!([{ "rule_id": "RULE-003", "rule": "daily_realized_loss", "of": "realized", "value": -500.0 }])
+    );
     let times: Vec<i64> = curve["points"].as_array().unwrap().iter().map(|point| point[0].as_i64().unwrap()).collect();
     assert!(times.is_sorted() && times.len() <= 2000, "{times:?}");
     desk.close().await;

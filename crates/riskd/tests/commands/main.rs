@@ -7,6 +7,7 @@ mod follow;
 mod json;
 mod plan_and_doctor;
 mod progress;
+mod rules;
 mod support;
 mod terminal;
 mod texts;

@@ -12,6 +12,8 @@ mod locked;
 mod payloads;
 mod process;
 mod program;
+mod proof;
+mod replay;
 mod resets;
 mod rules;
 #[path = "../alerts/server.rs"]
@@ -20,4 +22,5 @@ mod server;
 mod starts;
 mod stops;
 mod support;
+mod watchdog;
 mod witness;

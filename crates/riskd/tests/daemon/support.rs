@@ -82,6 +82,8 @@ pub(crate) struct Ground {
     folder: tempfile::TempDir,
     pub(crate) simulator: Simulator,
     pub(crate) clock: TestClock,
+    /// Where daemons write down what happens.
+    pub(crate) record: Option<PathBuf>,
     /// The next moment at which the accounts' day turns, as the clock stood at the start.
     pub(crate) next_reset: Timestamp,
 }
@@ -117,7 +119,7 @@ impl Ground {
         simulator.controls.tick(&mes(), points("2650")).unwrap();
         // The day turns half a day from now: never in the middle of a test.
         let next_reset = minute(clock.now() + SignedDuration::from_hours(12));
-        let ground = Self { folder: temp_folder(), simulator, clock, next_reset };
+        let ground = Self { folder: temp_folder(), simulator, clock, record: None, next_reset };
         ground.write_config(rules, accounts);
         ground
     }
@@ -171,6 +173,15 @@ impl Ground {
         setup
     }
 
+    /// Reads the files as a reload does.
+    #[allow(dead_code)]
+    pub(crate) fn config_reader(&self) -> Arc<riskd::api::ReadConfig> {
+        let (folder, key) = (self.path("config"), self.simulator.api_key.clone());
+        Arc::new(move || {
+            Setup::load(&ConfigFolder::open(Some(&folder))?, &ConfigSurroundings::of(&[("TEST_KEY", &key)]))
+        })
+    }
+
     /// Starts the daemon in this process.
     pub(crate) fn start(&self) -> Daemon {
         self.start_with(self.setup())
@@ -203,6 +214,7 @@ impl Ground {
         let surroundings = Surroundings {
             clock,
             time,
+            record: self.record.clone(),
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),

@@ -7,11 +7,13 @@ mod alarms;
 mod commands;
 mod examples;
 mod exit_codes;
+mod grafana;
 mod links;
 mod log_lines;
 mod markdown;
 mod options;
 mod pictures;
+mod reference;
 mod schema;
 
 use std::path::{Path, PathBuf};

@@ -2,8 +2,9 @@
 
 use riskd::config::{ConfigFolder, load_rules};
 use riskd_core::rules::{
-    RulesConfig, daily_realized_loss, daily_unrealized_loss, max_contracts, max_contracts_per_instrument, max_drawdown,
-    max_unrealized_profit, news_window, no_stop_loss_grace, session_block_outside,
+    RulesConfig, auth_loss_guard, cooldown_after_loss, daily_realized_loss, daily_realized_profit,
+    daily_unrealized_loss, max_contracts, max_contracts_per_instrument, max_drawdown, max_unrealized_profit,
+    news_window, no_stop_loss_grace, session_block_outside, symbol_blocks, trade_frequency_limit,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor, value};
@@ -23,8 +24,13 @@ fn available() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("## RULE-003 `daily_realized_loss`", "daily_realized_loss", fields_of::<daily_realized_loss::Config>()),
         ("## RULE-004 `daily_unrealized_loss`", "daily_unrealized_loss", fields_of::<daily_unrealized_loss::Config>()),
         ("## RULE-005 `max_unrealized_profit`", "max_unrealized_profit", fields_of::<max_unrealized_profit::Config>()),
+        ("## RULE-006 `trade_frequency_limit`", "trade_frequency_limit", fields_of::<trade_frequency_limit::Config>()),
+        ("## RULE-007 `cooldown_after_loss`", "cooldown_after_loss", fields_of::<cooldown_after_loss::Config>()),
         ("## RULE-008 `no_stop_loss_grace`", "no_stop_loss_grace", fields_of::<no_stop_loss_grace::Config>()),
         ("## RULE-009 `session_block_outside`", "session_block_outside", fields_of::<session_block_outside::Config>()),
+        ("## RULE-010 `auth_loss_guard`", "auth_loss_guard", fields_of::<auth_loss_guard::Config>()),
+        ("## RULE-011 `symbol_blocks`", "symbol_blocks", fields_of::<symbol_blocks::Config>()),
+        ("## RULE-013 `daily_realized_profit`", "daily_realized_profit", fields_of::<daily_realized_profit::Config>()),
         ("## RULE-014 `max_drawdown`", "max_drawdown", fields_of::<max_drawdown::Config>()),
         ("## RULE-015 `news_window`", "news_window", fields_of::<news_window::Config>()),
     ]
@@ -128,7 +134,7 @@ fn the_options_of_global_load_and_others_do_not() {
     let text = prose(&document("docs/rules.md"));
     let said = rows(section(&text, "## `global`"), &["option", "default", "meaning"]);
     let names: Vec<&str> = said.iter().map(|row| code(&row[0]).unwrap()).collect();
-    assert_eq!(names, ["strict_mode", "logging_level", "log_level"]);
+    assert_eq!(names, ["strict_mode", "commitment", "logging_level", "log_level"]);
     assert_eq!(load(&format!("strict_mode: {}", code(&said[0][1]).unwrap())), load(""));
     assert_eq!(load("strict_mode: true"), Ok(true));
     assert!(load("logging_level: info").is_ok() && load("log_level: info").is_ok());

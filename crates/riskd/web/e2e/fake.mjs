@@ -14,13 +14,14 @@ const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 const PASSWORD = "correct horse";
 
 export class Fake {
-  constructor({ accounts = 6, seed = 1, sessionMs = 900_000, walk = true } = {}) {
+  constructor({ accounts = 6, seed = 1, sessionMs = 900_000, walk = true, everyMs = 1000 } = {}) {
     const time = Date.now();
     this.accounts = makeAccounts(accounts, seed, time);
     this.log = makeLog(this.accounts, seed, time);
     this.database = makeDatabase(time);
     this.seed = seed;
     this.walk = walk;
+    this.everyMs = everyMs;
     this.sessionMs = sessionMs;
     this.daemon = {
       version: "0.3.0",
@@ -37,6 +38,7 @@ export class Fake {
     this.sessions = new Map();
     this.posts = [];
     this.paused = false;
+    this.pagerWorks = false;
     this.turn = 0;
   }
 
@@ -51,7 +53,7 @@ export class Fake {
     });
     await new Promise((done) => this.server.listen(port, "127.0.0.1", done));
     this.url = `http://127.0.0.1:${this.server.address().port}`;
-    this.timer = setInterval(() => this.tick(), 1000);
+    this.timer = setInterval(() => this.tick(), this.everyMs);
     return this;
   }
 
@@ -79,7 +81,7 @@ export class Fake {
     }
   }
 
-  /** A second goes by: prices move, and the daemon says how things stand. */
+  /** Time goes by: prices move, and the daemon says how things stand. */
   tick() {
     if (this.paused) {
       return;
@@ -244,6 +246,9 @@ export class Fake {
       this.find(Number(id)).lock = null;
       this.broadcast("lockout_cleared", Number(id), {});
       this.status();
+    }
+    if (path === "/admin/alerts/test") {
+      return json(response, { channels: [{ channel: "desk", kind: "discord", delivered: true, answer: "204 No Content", took_ms: 118 }, { channel: "pager", kind: "webhook", delivered: this.pagerWorks, answer: "no answer within 10 s", took_ms: 10_000 }] });
     }
     return json(response, {});
   }

@@ -98,9 +98,12 @@ function makePosition(id, contract, side, size, opened) {
 function move(account, turn, next) {
   for (const position of account.positions) {
     const { tick, value } = position.contract;
-    position.last_price = cents(position.last_price + Math.round((next() - 0.5) * 6) * tick);
+    const way = position.side === "long" ? 1 : -1;
+    // Nobody enforces here: who comes near the limit turns back.
+    const step = position.unrealized_pnl < -250 ? 2 * way : Math.round((next() - 0.5) * 6);
+    position.last_price = cents(position.last_price + step * tick);
     const ticks = Math.round((position.last_price - position.average_price) / tick);
-    position.unrealized_pnl = cents(ticks * value * position.size * (position.side === "long" ? 1 : -1));
+    position.unrealized_pnl = cents(Math.max(ticks * value * position.size * way, -298));
   }
   if (account.positions.length > 0 && next() < 0.02) {
     account.realized = Math.max(cents(account.realized + (next() - 0.5) * 40), -account.limit * 0.97);

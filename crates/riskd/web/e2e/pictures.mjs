@@ -17,7 +17,7 @@ const PAGES = {
   account: [fake, `#/accounts/${danger}`, ".chart canvas"],
   locked: [fake, `#/accounts/${locked}`, ".chart canvas"],
   log: [fake, "#/log", "[data-entry]"],
-  history: [fake, `#/history/${danger}?days=90`, ".chart canvas"],
+  history: [fake, `#/history/${danger}?days=30`, ".chart canvas"],
   rules: [fake, "#/rules", ".rules li"],
   database: [fake, "#/database", ".table"],
   "log-in": [fake, "#/", "[data-account]", async (page) => page.getByRole("button", { name: "Admin" }).click()],
@@ -31,7 +31,7 @@ const PAGES = {
       fake.daemon.links.user = { up: false, since: new Date().toISOString() };
       fake.daemon.journal.failing = true;
       fake.status();
-      await page.waitForSelector("[data-trouble=unprotected]");
+      await page.waitForSelector("[data-trouble=user-link]");
     },
   ],
   stale: [

@@ -75,6 +75,8 @@ test("one thing is said of an account: the worst", () => {
     [{ can_trade: false, not_armed: 2 }, "Can’t trade"],
     [{ not_armed: 2, nearest: gauge(0.9) }, "2 rules not armed"],
     [{ not_armed: 1 }, "1 rule not armed"],
+    [{ not_armed: 1, nearest: gauge(1) }, "Past a limit"],
+    [{ nearest: gauge(1, "contracts", 5) }, "Near a limit"],
     [{ nearest: gauge(0.8) }, "Near a limit"],
     [{ nearest: gauge(0.79) }, "Armed"],
     [{}, "Armed"],

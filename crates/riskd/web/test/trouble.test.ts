@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromAddress, toAddress, toQuestion } from "../src/lib/log_query.ts";
+import { reloadInWords } from "../src/lib/reload.ts";
 import { grouped } from "../src/lib/rules.ts";
 import { doubtful, face, troubles } from "../src/lib/trouble.ts";
 import type { Daemon } from "../src/lib/types.ts";
@@ -65,6 +66,19 @@ test("the log's filters go through the address and come back", () => {
   assert.deepEqual(fromAddress(new URLSearchParams("account=x&slow_ms=-1&since=yesterday&failed=1")), { account: "", rule: "", failed: false, slow_ms: "", since: "" });
   const now = Date.parse("2026-01-15T19:00:00Z");
   assert.equal(toQuestion(filter, now, 77, 100).toString(), "account=12&rule=RULE-003&failed=true&slow_ms=500&since=2026-01-14T19%3A00%3A00.000Z&before=77&limit=100");
+});
+
+test("what a reload came to is said in a sentence", () => {
+  assert.equal(reloadInWords({}), "Rules loaded anew: nothing has changed.");
+  const until = SINCE;
+  assert.equal(
+    reloadInWords({
+      at_once: [1, 2].map((account_id) => ({ account_id, section: "max_contracts" })),
+      waiting: [{ account_id: 1, section: "daily_realized_loss", until }],
+      at_the_next_start: [{ account_id: 3, section: "account" }],
+    }),
+    "Rules loaded anew: max_contracts (2 accounts) hold at once; daily_realized_loss, looser than before, waits for the account’s next reset; 1 account added or taken away at the next start.",
+  );
 });
 
 test("accounts under the same rules stand together, what is not armed first", () => {

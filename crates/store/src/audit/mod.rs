@@ -10,6 +10,7 @@ mod anchor;
 mod check;
 mod row;
 mod trim;
+mod unlocks;
 
 use jiff::Timestamp;
 use riskd_core::model::AdminAct;
@@ -20,6 +21,7 @@ pub(crate) use anchor::Upkeep;
 pub use check::AuditSummary;
 pub(crate) use check::check;
 pub(crate) use trim::trim_step;
+pub(crate) use unlocks::last_unlocks;
 
 use crate::timestamp::to_text;
 

@@ -92,6 +92,8 @@ fn remember(connection: &Connection, accounts: &[AccountId], checks: &RowChecks)
             .map(|mark| (mark.account_id, mark))
             .collect(),
         commitments: of_account(&commitments.rows, |commitment| accounts.contains(&commitment.account_id)),
+        unlocks: crate::audit::last_unlocks(connection, accounts)
+            .map_err(StoreError::sqlite("read the last unlocks"))?,
     };
     for &account_id in accounts {
         let daily_pnl = daily_pnl::TABLE.read(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use riskd_core::engine::*;
 use riskd_core::model::*;
+use riskd_core::state::Unlocked;
 
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
@@ -88,6 +89,7 @@ impl Disk {
             pending_enforcements: pending
                 .map(|(log, goal)| (log.clone(), goal.clone().expect("a pending row has a goal")))
                 .collect(),
+            unlocks: self.unlocks(),
             last_enforcement_id: self.enforcements.keys().next_back().map_or(0, |last| last.0),
             drawdown_marks: self.drawdown_marks.clone(),
             commitments: self.commitments.values().cloned().collect(),
@@ -109,6 +111,11 @@ impl Disk {
             orders: self.orders.values().filter(|order| order.account_id == account_id).cloned().collect(),
             reset_schedule: self.schedules.get(&account_id).cloned(),
         }
+    }
+
+    fn unlocks(&self) -> BTreeMap<AccountId, Unlocked> {
+        let unlocks = self.acts.iter().filter(|act| act.kind == AdminActKind::Unlock);
+        unlocks.filter_map(|act| Some((act.account_id?, Unlocked::read(act.at, act.detail.as_deref()?)))).collect()
     }
 
     /// The rows of the enforcement log of an account, oldest first.

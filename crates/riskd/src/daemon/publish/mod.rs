@@ -169,7 +169,17 @@ impl Publisher {
     pub fn rules_changed(&mut self, at: Timestamp) {
         self.plates.clear();
         self.rules_loaded_at = Some(at);
+        self.due_now();
+    }
+
+    /// Makes the next picture due at once.
+    pub fn due_now(&mut self) {
         self.next_at = Instant::now();
+    }
+
+    /// Makes the next picture due in an hour, unless something happens: for whoever wants nothing but that.
+    pub fn put_off(&mut self) {
+        self.next_at = Instant::now() + Duration::from_secs(3_600);
     }
 
     /// How long the loop may sleep before [`Publisher::turn`] is wanted.
@@ -204,6 +214,7 @@ impl Publisher {
             | Event::Answer { .. }
             | Event::LockoutCleared { .. }
             | Event::LockoutNotCleared { .. }
+            | Event::Unlock { .. }
             | Event::TimePassed => None,
         }
     }

@@ -268,10 +268,9 @@ impl AccountPicture {
         };
         let mut gauges: Vec<_> = rules.into_iter().flat_map(|rules| rules.rules().flat_map(gauges_of)).collect();
         gauges.sort_by(|one, other| other.gauge.fraction().total_cmp(&one.gauge.fraction()));
-        let not_armed: Vec<(RuleId, String)> = rules
-            .into_iter()
-            .flat_map(|rules| rules.rules().filter_map(|rule| Some((rule.id(), rule.not_armed(&view)?))))
-            .collect();
+        let arming = engine.arming_of(config, account_id, at).into_iter();
+        let not_armed: Vec<(RuleId, String)> =
+            arming.filter_map(|rule| Some((rule.rule_id, rule.not_armed?))).collect();
         let name = state.account.as_ref().map(|account| account.name.clone());
         Some(Self {
             account_id,

@@ -1,6 +1,6 @@
 /** The order in which a risk desk wants to see accounts, and what state each is in. */
 
-import { NEAR } from "./format.ts";
+import { levelOf, NEAR } from "./format.ts";
 import type { Gauge, Summary, Unit } from "./types.ts";
 
 export type Key = "risk" | "dollars" | "contracts" | "realized" | "unrealized" | "name";
@@ -12,6 +12,7 @@ export type State =
   | { kind: "uncertain"; label: "Being checked" }
   | { kind: "barred"; label: "Can\u2019t trade" }
   | { kind: "unarmed"; label: string }
+  | { kind: "past"; label: "Past a limit" }
   | { kind: "near"; label: "Near a limit" }
   | { kind: "armed"; label: "Armed" };
 
@@ -28,6 +29,9 @@ export function stateOf(account: Summary): State {
   }
   if (account.can_trade === false) {
     return { kind: "barred", label: "Can\u2019t trade" };
+  }
+  if (account.nearest && levelOf(account.nearest) === "reached") {
+    return { kind: "past", label: "Past a limit" };
   }
   if (account.not_armed > 0) {
     return { kind: "unarmed", label: account.not_armed === 1 ? "1 rule not armed" : `${account.not_armed} rules not armed` };

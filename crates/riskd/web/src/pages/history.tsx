@@ -1,4 +1,4 @@
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { count, signed } from "../lib/format.ts";
 import { day } from "../lib/time.ts";
 import type { Day, History as HistoryData } from "../lib/types.ts";
@@ -8,8 +8,8 @@ import { AccountPicker } from "../parts/picker.tsx";
 import { Empty, Failed, Pnl } from "../parts/values.tsx";
 import { get } from "../state/api.ts";
 import { useKeys } from "../state/keys.ts";
-import { overview } from "../state/live.ts";
-import { useLoad } from "../state/load.ts";
+import { on, overview } from "../state/live.ts";
+import { useLoad, useThrottled } from "../state/load.ts";
 import { go, replace, route } from "../state/route.ts";
 import { useStore } from "../state/store.ts";
 
@@ -51,6 +51,8 @@ export function History() {
 
 function Days({ id, days }: { id: string; days: string }) {
   const loaded = useLoad(`${id} ${days}`, () => get<HistoryData>(`/accounts/${encodeURIComponent(id)}/history`, new URLSearchParams({ days })));
+  const refresh = useThrottled(loaded.again, 5000);
+  useEffect(() => on(["GatewayUserTrade", "daily_reset"], refresh), []);
   const history = loaded.data;
   const lines = useMemo(() => linesOf(history?.days ?? []), [history]);
   if (loaded.error) {

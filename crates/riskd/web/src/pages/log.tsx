@@ -28,7 +28,7 @@ export function Log() {
   useEffect(() => on(["enforcement_action"], refresh), []);
   const known = useMemo(() => [...new Set([...(latency.data?.rules ?? []).map((rule) => rule.rule_id), ...(filter.rule ? [filter.rule] : [])])].sort(), [latency.data, filter.rule]);
   return (
-    <>
+    <div class="log-page">
       <div class="page-head">
         <h1 tabIndex={-1}>Enforcement log</h1>
       </div>
@@ -74,7 +74,7 @@ export function Log() {
         </button>
       </form>
       <Entries key={address} filter={filter} />
-    </>
+    </div>
   );
 }
 

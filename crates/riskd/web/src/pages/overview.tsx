@@ -165,7 +165,13 @@ export function Overview() {
         <Rows rows={rows} selected={selected} />
       </div>
       {said && rows.length === 0 ? (
-        <Empty>{accounts.length === 0 ? "No account is watched. The config names which: see riskd rules check." : "No account matches. Esc clears the search."}</Empty>
+        <Empty>
+          {accounts.length > 0
+            ? "No account matches. Esc clears the search."
+            : said.daemon.phase === "watching"
+              ? "No account is watched. config/accounts.yaml names them."
+              : "riskd is starting. The accounts appear once it has reached the broker."}
+        </Empty>
       ) : null}
     </>
   );
@@ -335,13 +341,19 @@ function Left({ gauge, label, ...rest }: { gauge: Gauge | null; label: string; c
       {gauge ? (
         <>
           <span class={`left ${levelOf(gauge)}`}>{gauge.left < 0 ? `${amountOf(gauge.unit, -gauge.left)} past` : amountOf(gauge.unit, gauge.left)}</span>
-          <span class="faint"> {gauge.left < 0 || gauge.left > gauge.limit ? "limit " : "of "}{gauge.unit === "dollars" ? dollars(gauge.limit) : number(gauge.limit)}</span>
+          <span class="faint"> {beside(gauge)}</span>
         </>
       ) : (
         <span class="faint">–</span>
       )}
     </div>
   );
+}
+
+/** What stands beside how much is left; in profit more is left than the limit. */
+function beside(gauge: Gauge): string {
+  const limit = gauge.unit === "dollars" ? dollars(gauge.limit) : number(gauge.limit);
+  return gauge.left < 0 ? limit : gauge.left > gauge.limit ? "to limit" : `of ${limit}`;
 }
 
 function same(a: Summary, b: Summary): boolean {

@@ -1,4 +1,6 @@
 import { useState } from "preact/hooks";
+import { milliseconds } from "../lib/format.ts";
+import { reloadInWords, type Reloaded } from "../lib/reload.ts";
 import { minute } from "../lib/time.ts";
 import { post, Refused } from "../state/api.ts";
 import { begin, deskZone } from "../state/live.ts";
@@ -9,6 +11,10 @@ import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icon.tsx";
 
 type Wish = { what: "log-in"; then?: Wish } | { what: "unlock"; account: number; name: string } | { what: "reload" } | { what: "stop" } | { what: "alerts" };
+
+interface Tried {
+  channels?: { channel: string; kind: string; delivered: boolean; answer: string; took_ms: number }[];
+}
 
 /** The dialog that is open. */
 export const wish = new Store<Wish | null>(null);
@@ -82,7 +88,7 @@ function Unlock({ account, name }: { account: number; name: string }) {
   };
   return (
     <Dialog title={`Unlock ${name}?`} act="Unlock" danger ready={reason.trim() !== ""} onAct={act} onClose={close}>
-      <p>The account can trade again at once. A limit that is still broken will lock it again with the next event.</p>
+      <p>The account can trade again at once. What locked it is forgiven: the same rule locks it again only when the breach gets worse.</p>
       <Reason reason={reason} set={set} />
     </Dialog>
   );
@@ -90,12 +96,11 @@ function Unlock({ account, name }: { account: number; name: string }) {
 
 function Reload() {
   const act = async () => {
-    await post("/admin/reload", {});
-    say("Rules loaded anew.", "good");
+    say(reloadInWords((await post<Reloaded | null>("/admin/reload", {})) ?? {}), "good");
   };
   return (
     <Dialog title="Load the rules anew?" act="Reload" onAct={act} onClose={close}>
-      <p>riskd reads its config again: all of it, or, where anything in it is wrong, nothing. Accounts stay protected by the present rules until then.</p>
+      <p>riskd reads its config again: all of it, or, where anything in it is wrong, nothing. What is stricter holds at once; what is looser waits for the account’s next reset.</p>
     </Dialog>
   );
 }
@@ -123,12 +128,19 @@ function Stop() {
 
 function Alerts() {
   const act = async () => {
-    await post("/admin/alerts/test", {});
-    say("A test alert is on its way to every channel.", "good");
+    const tried = (await post<Tried>("/admin/alerts/test", {}))?.channels ?? [];
+    const failed = tried.filter((each) => !each.delivered);
+    if (tried.length === 0) {
+      throw new Error("No alert channel is configured: see config/alerts.yaml.");
+    }
+    if (failed.length > 0) {
+      throw new Error(`${failed.length} of ${tried.length} channels took no message. ${failed.map((each) => `${each.channel}: ${each.answer}`).join("; ")}`);
+    }
+    say(`The test alert was taken by ${tried.map((each) => `${each.channel} (${milliseconds(each.took_ms)})`).join(", ")}.`, "good");
   };
   return (
     <Dialog title="Send a test alert?" act="Send" onAct={act} onClose={close}>
-      <p>Every configured channel gets a message that says it is a test. Channels that fail are named in the alarms here.</p>
+      <p>Every configured channel gets a message that says it is a test. What each of them answered is told here.</p>
     </Dialog>
   );
 }

@@ -60,6 +60,7 @@ const STATE_ICONS: Record<State["kind"], IconName> = {
   uncertain: "question",
   barred: "barred",
   unarmed: "off",
+  past: "warning",
   near: "warning",
   armed: "shield",
 };
