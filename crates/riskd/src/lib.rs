@@ -9,4 +9,5 @@ pub mod demo;
 pub mod failure;
 pub mod logging;
 pub mod output;
+pub mod replay;
 pub mod tui;

@@ -70,6 +70,8 @@ pub struct HubTimeouts {
     pub ping_every_ms: u64,
     /// Silence after which the connection counts as dead.
     pub silence_ms: u64,
+    /// Silence of one contract after which its quotes are asked for again.
+    pub quote_silence_ms: u64,
 }
 
 impl Default for HubTimeouts {
@@ -80,6 +82,7 @@ impl Default for HubTimeouts {
             subscribe_ms: 15_000,
             ping_every_ms: 15_000,
             silence_ms: 30_000,
+            quote_silence_ms: 30_000,
         }
     }
 }

@@ -3,8 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use riskd_core::model::{Account, AccountId, Contract, ContractId, Invalid, Order, OrderId, Trade};
+use jiff::{SignedDuration, Timestamp};
+use riskd_core::model::{
+    Account, AccountId, Checks, Contract, ContractId, Invalid, Order, OrderId, Quote, QuoteDraft, Trade,
+    may_trade_below_zero,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -129,6 +132,31 @@ impl Gateway {
         let answer: wire::Contracts<Box<RawValue>> =
             self.call(Endpoint::AvailableContracts, &request, Priority::Ordinary).await?;
         Ok(self.contracts(&answer.contracts))
+    }
+
+    /// The last traded price of a contract, out of the price history of the last day; absent when there was none.
+    pub async fn last_price(&self, contract_id: &ContractId) -> Result<Option<Quote>, CallError> {
+        const DAY: SignedDuration = SignedDuration::from_hours(24);
+        const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+        let now = (self.inner.clock)();
+        let request = wire::RetrieveBarsRequest {
+            contract_id: contract_id.as_str().to_owned(),
+            live: false,
+            start_time: wire::Time(now.saturating_sub(DAY).unwrap_or(now)),
+            end_time: wire::Time(now),
+            unit: 2,
+            unit_number: 1,
+            limit: 1,
+            include_partial_bar: true,
+        };
+        let answer: wire::Bars = self.call(Endpoint::RetrieveBars, &request, Priority::Ordinary).await?;
+        let Some(bar) = answer.bars.into_iter().max_by_key(|bar| bar.t.0) else { return Ok(None) };
+        let Ok(close) = bar.c.to_price() else { return Ok(None) };
+        // The close was made within the minute that the bar begins with, and not after it was asked for.
+        let timestamp = bar.t.0.saturating_add(MINUTE).unwrap_or(now).min(now);
+        let draft = QuoteDraft { contract_id: contract_id.clone(), bid: None, ask: None, last: Some(close), timestamp };
+        let checks = Checks::at(now).allowing_negative_price(may_trade_below_zero(contract_id));
+        Ok(Quote::new(draft, &checks).ok())
     }
 
     /// Working orders of an account. Leaves out suspended children of brackets: see [`Gateway::living_orders`].

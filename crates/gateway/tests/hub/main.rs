@@ -352,6 +352,27 @@ async fn a_contract_without_quotes_does_not_cost_the_others_theirs() {
 }
 
 #[tokio::test]
+async fn a_contract_that_falls_silent_is_subscribed_to_again_on_the_living_connection() {
+    let silent = |config: &mut ClientConfig| config.hub_timeouts.quote_silence_ms = 20;
+    let mut world = World::start(Hub::Market, contracts(["A"]), silent).await;
+    let mut peer = world.peer().await;
+    peer.shake_hands().await;
+    assert_eq!(peer.calls(1).await, [r#"1 SubscribeContractQuotes ["A"]"#]);
+    peer.answer([1]).await;
+    world.expect_link(Hub::Market, true).await;
+    for again in 2..=3 {
+        let calls =
+            [r#"- UnsubscribeContractQuotes ["A"]"#.to_owned(), format!(r#"{again} SubscribeContractQuotes ["A"]"#)];
+        assert_eq!(peer.calls(2).await, calls);
+        peer.answer([again]).await;
+    }
+    peer.send(r#"{"type":1,"target":"GatewayQuote","arguments":["A",{"lastPrice":21000.25}]}|"#).await;
+    let event = world.event().await;
+    assert!(matches!(&event, Event::Quote(_)), "the connection lives: {event:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_slow_reader_loses_nothing() {
     let mut world = World::user().await;
     let mut peer = world.peer().await;

@@ -7,10 +7,13 @@ use jiff::Timestamp;
 /// The window, in minutes.
 const WINDOW: i64 = 60;
 
+/// How often each check failed, by type and broken rule.
+type Counts = BTreeMap<(String, &'static str), u64>;
+
 /// Failed checks by the minute. Bounded by the window and by the number of checks there are.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    minutes: VecDeque<(i64, BTreeMap<(String, &'static str), u64>)>,
+    minutes: VecDeque<(i64, Counts)>,
 }
 
 impl Refusals {
@@ -18,7 +21,7 @@ impl Refusals {
     pub(super) fn add(&mut self, noun: String, rule: &'static str, now: Timestamp) {
         let minute = now.as_second() / 60;
         if self.minutes.back().is_none_or(|(last, _)| *last < minute) {
-            self.minutes.push_back((minute, BTreeMap::new()));
+            self.minutes.push_back((minute, Counts::new()));
         }
         if let Some((_, counts)) = self.minutes.back_mut() {
             *counts.entry((noun, rule)).or_default() += 1;

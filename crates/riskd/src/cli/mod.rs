@@ -44,6 +44,7 @@ commands! {
     unlock => Unlock,
     reload => Reload,
     rules => Rules,
+    replay => Replay,
     accounts => Accounts,
     stop => Stop,
     admin => Admin,

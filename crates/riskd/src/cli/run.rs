@@ -35,6 +35,9 @@ pub struct Args {
     /// Load everything, connect to nothing, change nothing, and say what would happen
     #[arg(long)]
     check: bool,
+    /// Write everything that happens to a new file, for riskd replay; it holds no key and no password
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    record: Option<std::path::PathBuf>,
     /// Start nothing when the dashboard cannot be served [default: protect without it, and say so in the log]
     #[arg(long, conflicts_with = "check")]
     require_api: bool,
@@ -74,7 +77,7 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
             .meaning("NOTHING IS PROTECTED: --require-api asks not to start without it.")
             .next("free the port, or name another one as api.listen in api.yaml"));
     }
-    let summary = runtime.block_on(watch_accounts(setup, time, stop, phase, (publisher, requests)));
+    let summary = runtime.block_on(watch_accounts(setup, time, stop, phase, (publisher, requests, args.record)));
     if let Some(server) = server {
         for_the_dashboard.block_on(server.stop());
     }
@@ -127,7 +130,7 @@ async fn watch_accounts(
     time: daemon::ProgramClock,
     stop: Stop,
     phase: watch::Sender<Phase>,
-    (publisher, admin): (Publisher, AdminRequests),
+    (publisher, admin, record): (Publisher, AdminRequests, Option<std::path::PathBuf>),
 ) -> Result<daemon::Summary, Failure> {
     tokio::spawn(stop_on_signals(stop.clone())?);
     tokio::spawn(tell_of_readiness(phase.subscribe()));
@@ -135,6 +138,7 @@ async fn watch_accounts(
     let surroundings = Surroundings {
         clock: time.clock(),
         time: Some(time),
+        record,
         stop,
         phase,
         on_database_event: Arc::new(move |event| supervisor.tell(&event)),

@@ -21,6 +21,7 @@ use super::publish::{Publisher, Surroundings};
 use super::summary::{Latencies, Summary};
 use super::watchdog::Watchdog;
 use crate::alerts::{Alerts, Signal};
+use crate::replay::Recorder;
 
 /// The longest sleep: a clock that is set while we sleep is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -61,6 +62,8 @@ pub(super) struct EventLoop {
     pub(super) watchdog: Watchdog,
     /// Looks after the machine's clock, where the time is the broker's.
     pub(super) clock_watch: Option<ClockWatch>,
+    /// Writes every input down, where that is wanted.
+    pub(super) recorder: Option<Recorder>,
 }
 
 /// How far a stop has gone: 0 runs, 1 stops in order, 2 stops at once.
@@ -124,10 +127,14 @@ impl EventLoop {
 
     fn take(&mut self, event: Event) {
         let news = self.publisher.news_of(&event);
-        let began = Instant::now();
         let at = self.clock.now();
+        let input = Input { at, event };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take(&input);
+        }
+        let began = Instant::now();
         self.settle_config(at);
-        step(&mut self.engine, &self.config, Input { at, event }, &mut self.actions);
+        step(&mut self.engine, &self.config, input, &mut self.actions);
         let elapsed = began.elapsed();
         self.latencies.record(elapsed);
         self.counts.decisions.record(elapsed);

@@ -36,12 +36,13 @@ pub use clock::{ProgramClock, steady_clock};
 pub use histogram::Histogram;
 pub use notices::Counts;
 pub use proof::prove_arming;
-pub use setup::{AccountSetup, Setup};
+pub use setup::{AccountSetup, Setup, offline_config};
 pub use summary::Summary;
 
 use crate::alerts::{Alerts, Signal};
 use crate::config::restore_account;
 use crate::failure::{Failure, FailureKind};
+use crate::replay::Recorder;
 use admin::AdminRequests;
 use clock_watch::ClockWatch;
 use event_loop::EventLoop;
@@ -108,6 +109,8 @@ pub struct Surroundings {
     pub clock: Clock,
     /// What is behind it, where it follows the broker's time; absent where the clock is the caller's own.
     pub time: Option<ProgramClock>,
+    /// A new file that every input is written to; absent for none.
+    pub record: Option<std::path::PathBuf>,
     /// Asked when to stop.
     pub stop: Stop,
     /// Told how far the daemon is.
@@ -145,7 +148,7 @@ pub async fn run(setup: Setup, surroundings: Surroundings) -> Result<Summary, Fa
 }
 
 async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> Result<Summary, Failure> {
-    let Surroundings { clock, time, stop, phase, on_database_event, publisher, admin } = surroundings;
+    let Surroundings { clock, time, record, stop, phase, on_database_event, publisher, admin } = surroundings;
     phase.send_replace(Phase::Opening);
     let Some(database) = open_database(&setup, &clock, &stop, on_database_event, alerts).await? else {
         return Ok(Summary::of_nothing());
@@ -164,7 +167,8 @@ async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> R
     };
     accounts.iter().for_each(AccountSetup::announce);
     alerts.signal(Signal::NotArmed { rules: setup::not_armed(&accounts) });
-    let mut event_loop = assemble(&setup, &accounts, &database, &clock, gateway, (publisher, admin), alerts)?;
+    let around = (alerts, record.as_deref());
+    let mut event_loop = assemble(&setup, &accounts, &database, &clock, gateway, (publisher, admin), around)?;
     event_loop.clock_watch = time.map(ClockWatch::of);
     phase.send_replace(Phase::Watching);
     info!(accounts = accounts.len(), "watching");
@@ -225,7 +229,7 @@ fn assemble(
     clock: &Clock,
     gateway: Gateway,
     (mut publisher, admin): (Publisher, AdminRequests),
-    alerts: &Alerts,
+    (alerts, record): (&Alerts, Option<&std::path::Path>),
 ) -> Result<EventLoop, Failure> {
     publisher.name_accounts(accounts.iter().map(|account| (account.id(), account.account.name.clone())));
     let mut config = setup.engine_config(accounts);
@@ -241,6 +245,7 @@ fn assemble(
     let options = WriterOptions { audit_trail: setup.database.audit_trail, ..WriterOptions::new(clock.clone()) };
     let writer = Writer::open(database.path(), options).map_err(store_failure)?;
     let (events, inbox) = event_queue(QUEUE_CAPACITY);
+    let recorder = record.map(|file| recorder(file, now, &remembered.memory)).transpose()?;
     let mut actions = Vec::new();
     let held = engine::hold_commitments(
         &mut config,
@@ -281,6 +286,16 @@ fn assemble(
         alerts: alerts.clone(),
         watchdog: Watchdog::of_this_process(),
         clock_watch: None,
+        recorder,
+    })
+}
+
+/// Begins a recording.
+fn recorder(file: &std::path::Path, at: Timestamp, memory: &engine::Memory) -> Result<Recorder, Failure> {
+    Recorder::create(file, at, memory).map_err(|error| {
+        Failure::new(FailureKind::Usage, format!("The recording {} cannot be made: {error}.", file.display()))
+            .meaning("Nothing was started: NOTHING IS PROTECTED.")
+            .next("name a file that is not there yet, or leave --record out")
     })
 }
 

@@ -109,6 +109,24 @@ impl Setup {
     }
 }
 
+/// The engine's config for these accounts out of the config folder alone, for who asks no broker. Needs no credentials.
+pub fn offline_config(folder: &ConfigFolder, accounts: &[AccountId]) -> Result<engine::Config, ConfigError> {
+    let default = Arc::new(rules(folder, None)?);
+    let configured = load_accounts(folder)?;
+    let setup_of = |account_id: &AccountId| {
+        let account = configured.iter().find(|account| account.id == *account_id).cloned();
+        let account = account.unwrap_or_else(|| AccountConfig::of_the_login(*account_id, account_id.to_string()));
+        let rules = match &account.risk_config {
+            Some(file) => Arc::new(rules(folder, Some(file))?),
+            None => Arc::clone(&default),
+        };
+        Ok((*account_id, AccountSetup { account, rules }.engine_config()))
+    };
+    let accounts = accounts.iter().map(setup_of).collect::<Result<_, ConfigError>>()?;
+    let track_unrealized_pnl = DatabaseConfig::load(folder, None)?.track_unrealized_pnl;
+    Ok(engine::Config { accounts, track_unrealized_pnl, ..engine::Config::default() })
+}
+
 impl AccountSetup {
     /// The broker's number of it.
     pub fn id(&self) -> AccountId {

@@ -106,6 +106,7 @@ pub async fn play(plan: &Plan, audience: Arc<dyn Audience>) -> Result<Report, Fa
     let surroundings = Surroundings {
         clock,
         time: Some(time),
+        record: None,
         stop: stop.clone(),
         phase,
         on_database_event: Arc::new(move |event| listener.database(event)),

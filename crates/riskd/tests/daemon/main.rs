@@ -13,6 +13,7 @@ mod payloads;
 mod process;
 mod program;
 mod proof;
+mod replay;
 mod resets;
 mod rules;
 #[path = "../alerts/server.rs"]

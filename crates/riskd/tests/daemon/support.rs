@@ -82,6 +82,8 @@ pub(crate) struct Ground {
     folder: tempfile::TempDir,
     pub(crate) simulator: Simulator,
     pub(crate) clock: TestClock,
+    /// Where daemons write down what happens.
+    pub(crate) record: Option<PathBuf>,
     /// The next moment at which the accounts' day turns, as the clock stood at the start.
     pub(crate) next_reset: Timestamp,
 }
@@ -117,7 +119,7 @@ impl Ground {
         simulator.controls.tick(&mes(), points("2650")).unwrap();
         // The day turns half a day from now: never in the middle of a test.
         let next_reset = minute(clock.now() + SignedDuration::from_hours(12));
-        let ground = Self { folder: temp_folder(), simulator, clock, next_reset };
+        let ground = Self { folder: temp_folder(), simulator, clock, record: None, next_reset };
         ground.write_config(rules, accounts);
         ground
     }
@@ -212,6 +214,7 @@ impl Ground {
         let surroundings = Surroundings {
             clock,
             time,
+            record: self.record.clone(),
             stop: stop.clone(),
             phase,
             on_database_event: Arc::new(|_| {}),

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use riskd_core::engine::Hub;
+use riskd_core::engine::{Event, Hub};
 use riskd_core::model::{AccountId, Noun};
 
 use super::super::queue::EventSender;
+use super::silence::Silence;
 use crate::protocol::frames::{Message, read_handshake_response};
 use crate::protocol::parse::{Context, Parsed, Parser, Source};
 use crate::protocol::redact::redact;
@@ -38,6 +39,8 @@ pub(super) struct Inbox {
     pub(super) ending: Option<String>,
     /// Whether the hub said that the session is over, so that the token is no good any more.
     pub(super) logged_out: bool,
+    /// Contracts whose quotes are expected.
+    pub(super) silence: Silence,
 }
 
 impl Inbox {
@@ -52,6 +55,7 @@ impl Inbox {
             awaited: BTreeMap::new(),
             ending: None,
             logged_out: false,
+            silence: Silence::default(),
         }
     }
 
@@ -93,6 +97,9 @@ impl Inbox {
             refused.log();
         }
         for event in self.parsed.events.drain(..) {
+            if let Event::Quote(quote) = &event {
+                self.silence.heard(&quote.contract_id, tokio::time::Instant::now());
+            }
             self.events.push(event);
         }
     }

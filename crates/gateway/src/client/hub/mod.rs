@@ -6,6 +6,7 @@
 
 mod inbox;
 mod session;
+mod silence;
 
 use std::collections::BTreeSet;
 use std::future::Future;

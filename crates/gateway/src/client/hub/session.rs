@@ -130,6 +130,7 @@ impl Session {
             }
             let has_room = self.events.has_room();
             let is_waiting = !self.inbox.awaited.is_empty();
+            let silent_at = self.inbox.silence.next(Duration::from_millis(self.timeouts.quote_silence_ms));
             let step = tokio::select! {
                 () = shutdown.as_mut() => {
                     self.close().await;
@@ -147,6 +148,9 @@ impl Session {
                 }
                 () = sleep_until(self.answer_deadline), if is_waiting => {
                     Err(format!("{} subscriptions were not answered in time", self.inbox.awaited.len()))
+                }
+                () = sleep_until(silent_at.unwrap_or(self.last_frame)), if silent_at.is_some() && has_room => {
+                    self.renew_silent_quotes().await
                 }
                 changed = subscriptions.changed(), if can_change => {
                     can_change = changed.is_ok();
@@ -244,13 +248,35 @@ impl Session {
                     // One contract without quotes must not cost all others theirs.
                     let what = format!(" of {contract}");
                     self.call(method::SUBSCRIBE_CONTRACT_QUOTES, &[contract.as_str()], &what, false).await?;
+                    self.inbox.silence.expect(contract, Instant::now());
                 }
                 for contract in removed {
                     self.notify(method::UNSUBSCRIBE_CONTRACT_QUOTES, &[contract.as_str()]).await?;
+                    self.inbox.silence.forget(&contract);
                 }
             }
         }
         self.subscribed = wanted;
+        Ok(())
+    }
+
+    /// Makes the subscriptions again of which nothing was heard for too long, and asks for their prices meanwhile.
+    async fn renew_silent_quotes(&mut self) -> Result<(), String> {
+        let patience = Duration::from_millis(self.timeouts.quote_silence_ms);
+        for contract in self.inbox.silence.take_due(Instant::now(), patience) {
+            tracing::info!(%contract, "no quote for a while: its subscription is made again");
+            self.notify(method::UNSUBSCRIBE_CONTRACT_QUOTES, &[contract.as_str()]).await?;
+            let what = format!(" of {contract}");
+            self.call(method::SUBSCRIBE_CONTRACT_QUOTES, &[contract.as_str()], &what, false).await?;
+            let (gateway, events) = (self.gateway.clone(), self.events.clone());
+            tokio::spawn(async move {
+                match gateway.last_price(&contract).await {
+                    Ok(Some(quote)) => events.push(Event::Quote(quote)),
+                    Ok(None) => {}
+                    Err(error) => tracing::debug!(%contract, %error, "its last price cannot be had"),
+                }
+            });
+        }
         Ok(())
     }
 
