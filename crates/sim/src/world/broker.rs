@@ -239,7 +239,9 @@ impl World {
         size: i64,
         on_its_way: i64,
     ) {
-        if accepted && on_its_way > 0 && on_its_way + size > held {
+        // To a clock that is wrong by more than a market order may take, one on its way looks as if it hung.
+        let clock_is_right = self.clock.is_right(self.now);
+        if accepted && clock_is_right && on_its_way > 0 && on_its_way + size > held {
             let what = format!(
                 "a close of {size} {contract_id} beside one of {on_its_way} that is on its way, of {held} held"
             );

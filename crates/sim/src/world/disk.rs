@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use riskd_core::engine::{AccountMemory, Goal, Memory, RecordedTrade, ResetSchedule, Write};
 use riskd_core::model::{
-    AccountId, Commitment, Contract, ContractId, DailyPnl, DailyPnlDraft, Date, DrawdownMark, EnforcementId,
-    EnforcementLog, EnforcementStatus, Lockout, Order, OrderId, Position, PositionId, Trade, truncate_to_millisecond,
+    AccountId, Checks, Commitment, Contract, ContractId, DailyPnl, DailyPnlDraft, Date, DrawdownMark, EnforcementId,
+    EnforcementLog, EnforcementStatus, Lockout, Order, OrderDraft, OrderId, Position, PositionId, Trade,
+    truncate_to_millisecond,
 };
 use riskd_store::{
     Clock, Features, Location, MigrateOptions, OwnedDatabase, Reader, ReaderOptions, StoreError, Writer, WriterOptions,
@@ -48,7 +49,7 @@ impl Disk {
 
     /// What a program that starts now is told. Fails when model and database do not remember the same.
     pub(super) fn memory(&self, accounts: &[AccountId], now: Timestamp) -> Result<Memory, String> {
-        let expected = in_order(self.model.memory(accounts, now));
+        let expected = in_order(self.model.memory(accounts, now), now);
         let Some(file) = &self.file else { return Ok(expected) };
         let options = ReaderOptions { negative_price_roots: vec!["CL".to_owned()] };
         let read = Reader::open(file.database.path(), options).and_then(|reader| reader.memory(accounts, now));
@@ -56,7 +57,7 @@ impl Disk {
         if let Some(row) = remembered.unreadable.first() {
             return Err(format!("a row of the database cannot be read: {row}"));
         }
-        let found = in_order(remembered.memory);
+        let found = in_order(remembered.memory, now);
         if found == expected {
             Ok(found)
         } else {
@@ -204,11 +205,17 @@ impl Model {
 }
 
 /// The order of rows says nothing, and the table of daily P&L keeps no count of trades.
-fn in_order(mut memory: Memory) -> Memory {
+fn in_order(mut memory: Memory, now: Timestamp) -> Memory {
     for account in &mut memory.accounts {
         for day in &mut account.daily_pnl {
             let draft = DailyPnlDraft { trade_count: 0, ..(**day).clone() };
             *day = DailyPnl::new(draft).unwrap_or_else(|_| day.clone());
+        }
+        // Nor has the table of orders a place for what was filled so far.
+        for order in &mut account.orders {
+            let draft = OrderDraft { fill_price: None, filled_size: 0, ..(**order).clone() };
+            *order =
+                Order::new(draft, &Checks::at(now).allowing_negative_price(true)).unwrap_or_else(|_| order.clone());
         }
         account.recorded_trades.sort();
         account.positions.sort_by_key(|position| position.id);

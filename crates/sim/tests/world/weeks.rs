@@ -1,4 +1,4 @@
-//! Weeks of seeds that follow each other, split so that two cores share them. With `RISKD_WORLDS=53`, over 10,000 account-days.
+//! Weeks of seeds that follow each other, split so that two cores share them. With `RISKD_WORLDS=20`, over 10,000 account-days.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use riskd_sim::world::{FAULTS, Plan, Report, judged, run};
 use crate::play;
 
 /// Worlds of each of the four stretches of seeds with faults, of those without, and of those with every rule.
-const STRETCH: u64 = 1;
+const STRETCH: u64 = 3;
 const WITHOUT_FAULTS: u64 = 5;
 const WITH_EVERY_RULE: u64 = 3;
 /// So many worlds meet every fault and every breach.
