@@ -148,7 +148,7 @@ pub(crate) fn classify(inventory: &Inventory, versions: &VersionTable) -> Result
     if version == HEAD_VERSION {
         return Ok(DatabaseKind::Current { version });
     }
-    let baseline = expected_of(1, Features::NONE)?;
+    let baseline = expected_of(1, Features::NONE);
     match first_foreign_difference(&baseline, inventory) {
         Some(difference) => foreign(format!("it has our table names, but {difference}")),
         None => Ok(DatabaseKind::Behind { version }),

@@ -125,14 +125,14 @@ fn report_of(
     } else {
         None
     };
-    let expected = expected_of(version, features)?;
+    let expected = expected_of(version, features);
     let tables = expected.tables.keys().filter(|key| !key.starts_with("sqlite_")).count();
     Ok(VerifyReport { path, version, deviations, tables, indexes: expected.indexes.len(), audit })
 }
 
 /// Whether there is an audit trail with all its columns, and a log that it can be held against.
 fn has_trail(found: &Inventory) -> Result<bool, StoreError> {
-    let expected = expected_of(HEAD_VERSION, Features::NONE.with(Feature::AuditTrail, true))?;
+    let expected = expected_of(HEAD_VERSION, Features::NONE.with(Feature::AuditTrail, true));
     let lacks = |table: &str| {
         compare(&expected, found).into_iter().any(|deviation| match deviation {
             Deviation::MissingTable { table: lacking } | Deviation::MissingColumn { table: lacking, .. } => {
@@ -150,8 +150,8 @@ pub(crate) fn definition_drift(
     version: i64,
     features: Features,
 ) -> Result<Vec<Deviation>, StoreError> {
-    let mut required = compare(&expected_of(version, features)?, found);
-    let wrong: Vec<Deviation> = compare(&expected_of(version, Features::ALL)?, found)
+    let mut required = compare(&expected_of(version, features), found);
+    let wrong: Vec<Deviation> = compare(&expected_of(version, Features::ALL), found)
         .into_iter()
         .filter(|deviation| {
             let is_missing = matches!(

@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn so_many_looks_are_free_and_then_each_waits_its_time() {
-        let start: Timestamp = "2026-03-10T15:00:00Z".parse().unwrap();
+        let start: Timestamp = "2026-03-10T15:00:00Z".parse().expect("a time");
         let mut budget = LookBudget::default();
         for look in 0..LOOKS_AT_ONCE {
             assert_eq!(budget.earliest(start), start, "look {look}");

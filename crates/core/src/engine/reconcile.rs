@@ -15,8 +15,8 @@ const OVERTAKEN_RETRY_MS: i64 = 500;
 /// Shortest time between looks while the user hub is down, and the share of the request budget a look costs.
 const POLL_LEAST_MS: i64 = 5_000;
 const POLL_EACH_ACCOUNT_MS: i64 = 2_400;
-/// Longest time without a glance while the hubs are up, unless the request budget stretches it.
-const GLANCE_EVERY_MS: i64 = 60_000;
+/// Longest time without a look while the hubs are up, unless the request budget stretches it.
+const LOOK_EVERY_MS: i64 = 60_000;
 
 impl Desk {
     /// Asks the broker what there is, if that is due and no answer is awaited.
@@ -55,8 +55,9 @@ impl Desk {
         self.reconciliation.failures = 0;
         let share = POLL_EACH_ACCOUNT_MS.saturating_mul(context.account_count as i64);
         if context.user_hub_up {
-            // News that a hub lost without losing its connection would otherwise never come.
-            self.reconciliation.glance_by(time_after_ms(context.at, share.max(GLANCE_EVERY_MS)));
+            // News that a hub lost without losing its connection would otherwise never come: of trades too, which count
+            // against the limits of the day.
+            self.reconciliation.look_by(time_after_ms(context.at, share.max(LOOK_EVERY_MS)));
         } else {
             self.reconciliation.look_by(time_after_ms(context.at, share.max(POLL_LEAST_MS)));
         }

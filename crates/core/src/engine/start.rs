@@ -61,7 +61,7 @@ pub fn start(config: &Config, memory: Memory, at: Timestamp, actions: &mut Vec<A
         );
         // While the lockout stands that was to end, the unlock never became durable.
         let stood =
-            |unlocked: &&Unlocked| !desk.state.locks.lockout().is_some_and(|lockout| lockout.locked_at <= unlocked.at);
+            |unlocked: &&Unlocked| desk.state.locks.lockout().is_none_or(|lockout| lockout.locked_at > unlocked.at);
         if let Some(unlocked) = memory.unlocks.get(account_id).filter(stood) {
             let began = desk.state.session.starts_at();
             desk.state.locks.remember_pardon(unlocked.clone(), began);

@@ -44,7 +44,7 @@ pub enum Action {
     #[default]
     #[serde(rename = "CLOSE_ALL_AND_LOCKOUT")]
     CloseAllAndLockout,
-    /// Close all positions, and again whenever a trade leaves the day below the limit.
+    /// Close all positions, and again whenever one is opened while the day is below the limit.
     #[serde(rename = "CLOSE_ALL_POSITIONS")]
     CloseAllPositions,
 }
@@ -92,7 +92,11 @@ impl Rule for DailyRealizedLoss {
     }
 
     fn watches(&self, trigger: &Trigger) -> bool {
-        matches!(trigger, Trigger::Trades)
+        match self.action {
+            Action::CloseAllAndLockout => matches!(trigger, Trigger::Trades),
+            // Without a lock a position may be opened below the limit, and its trade is told of before it.
+            Action::CloseAllPositions => matches!(trigger, Trigger::Trades | Trigger::Position(_)),
+        }
     }
 
     fn check(&self, view: &AccountView<'_>, _trigger: &Trigger) -> Verdict {

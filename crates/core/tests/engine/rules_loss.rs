@@ -68,6 +68,16 @@ fn what_a_realized_loss_leads_to() {
 }
 
 #[test]
+fn without_a_lock_a_position_opened_below_the_limit_is_closed_though_its_trade_came_first() {
+    let mut probe = Probe::new(json!({"daily_realized_loss": {"action": "CLOSE_ALL_POSITIONS"}}));
+    assert_eq!(probe.realize(Some("-500"), "0"), [], "nothing is held: nothing is to be closed");
+    assert_eq!(probe.realize(None, "0.37"), [], "the trade that opens is told of before the position");
+    let responses = probe.hold(MNQ, 1, "100");
+    assert_eq!(responses.len(), 1);
+    assert_eq!(responses[0].action, EnforcementAction::CloseAllPositions);
+}
+
+#[test]
 fn voided_trades_never_count_and_are_taken_back() {
     let mut probe = Probe::new(json!({"daily_realized_loss": {}}));
     let at = probe.at;

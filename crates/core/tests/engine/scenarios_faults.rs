@@ -101,6 +101,18 @@ fn news_that_a_living_hub_lost_is_found_by_the_next_glance() {
 }
 
 #[test]
+fn a_trade_that_a_living_hub_lost_is_found_by_the_next_look() {
+    let mut world = World::new(&[ALICE], json!({"daily_realized_loss": {"loss_limit": 500}}));
+    let lost = trade(77, ALICE, Some("-500"), world.now);
+    world.broker.account(ALICE).trades.insert(lost.id, lost);
+    world.run(59_000);
+    assert!(!world.is_locked(ALICE), "nobody has told");
+    world.run(3_000);
+    assert!(world.is_locked(ALICE), "a loss that no hub told of would never count");
+    assert_eq!(world.account(ALICE).session.realized_pnl(), dollars("-500"));
+}
+
+#[test]
 fn an_old_look_neither_resurrects_nor_erases() {
     let mut world = World::new(&[ALICE], loss_rules());
     world.trades(ALICE, MNQ, 2);

@@ -49,7 +49,7 @@ impl Page {
     /// Begins a family of figures.
     fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.family = name;
-        let _written = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        let _written = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     /// A figure of the family.
@@ -126,7 +126,7 @@ fn of_the_schema(page: &mut Page, versions: Option<&[VersionRow]>) {
     let failed = versions.iter().filter(|row| !row.success).count();
     page.single("riskd_migrations_failed_total", "counter", "Migrations that failed, as the database records.", failed);
     if let Some(row) = current {
-        if let Some(at) = row.applied_at.parse::<jiff::Timestamp>().ok() {
+        if let Ok(at) = row.applied_at.parse::<jiff::Timestamp>() {
             let help = "When the schema reached its version, in seconds since 1970.";
             page.single("riskd_last_migration_time_seconds", "gauge", help, at.as_second());
         }

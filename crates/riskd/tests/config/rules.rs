@@ -143,9 +143,9 @@ fn a_file_written_for_v1_loads_unchanged() {
     let file = written("risk_config.yaml", WRITTEN_FOR_V1);
     let rules = load_rules(&file.folder, None).unwrap().unwrap();
     let armed: Vec<String> = rules.set.rules().map(|rule| rule.id().to_string()).collect();
-    assert_eq!(armed, ["RULE-001", "RULE-003", "RULE-004"]);
+    assert_eq!(armed, ["RULE-001", "RULE-003", "RULE-004", "RULE-010"]);
     let not_there: Vec<&str> = rules.set.unavailable().iter().map(|(_, key)| *key).collect();
-    assert_eq!(not_there, ["auth_loss_guard"], "what is enabled and not there is said");
+    assert_eq!(not_there, [] as [&str; 0], "what is enabled and not there is said");
     assert_eq!(rules.logging_level, Some(LoggingLevel::Info));
 
     // The other dialect: the same rules at the top level.

@@ -12,7 +12,7 @@ export const PASSWORD = "correct horse battery";
 /** Of that password, as `riskd admin set-password` would write it. */
 const HASH = "$argon2id$v=19$m=19456,t=2,p=1$ftqzSwMp1kAotwSYCbUTDQ$97jXEStQbiQzHGvwDir77xtQ6eNoXtUmoxVD9ochppY";
 
-const RULES = `rules:
+export const RULES = `rules:
   max_contracts: {limit: 5, close_all: true, lockout_on_breach: false}
   daily_realized_loss: {loss_limit: 500, action: CLOSE_ALL_AND_LOCKOUT, lockout_until: daily_reset}
   daily_unrealized_loss: {loss_limit: 5000}
@@ -48,11 +48,13 @@ export class Daemon {
     throw new Error(`The simulator said nothing:\n${child.said}`);
   }
 
+  async write(name, text) {
+    await mkdir(join(this.folder, name, ".."), { recursive: true });
+    await writeFile(join(this.folder, name), text, { mode: 0o600 });
+  }
+
   async configure() {
-    const write = async (name, text) => {
-      await mkdir(join(this.folder, name, ".."), { recursive: true });
-      await writeFile(join(this.folder, name), text, { mode: 0o600 });
-    };
+    const write = (name, text) => this.write(name, text);
     await write("secrets/gateway.key", this.sim.api_key);
     await write("secrets/admin.password", `${HASH}\n`);
     await chmod(join(this.folder, "secrets"), 0o700);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, afterEach, before, test } from "node:test";
 import { Browser, until } from "./browser.mjs";
-import { Daemon, PASSWORD } from "./daemon.mjs";
+import { Daemon, PASSWORD, RULES } from "./daemon.mjs";
 
 let browser;
 let daemon;
@@ -24,6 +24,8 @@ afterEach(async () => {
   for (const each of browser.context.pages().slice(1)) {
     await each.close();
   }
+  // Each test begins logged out.
+  await browser.context.clearCookies();
   assert.deepEqual(browser.errors.splice(0), [], "no error, nothing against the policy, nothing asked from elsewhere");
 });
 
@@ -116,6 +118,43 @@ test("the admin logs in and out", async () => {
   assert.equal((await daemon.api("/admin/session")).logged_in, false);
 });
 
+async function logIn() {
+  await page.getByRole("button", { name: "Admin" }).click();
+  await page.getByLabel("Admin password").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+}
+
+test("the admin unlocks with a reason", async () => {
+  const bleeder = daemon.account("bleeder");
+  await open(`#/accounts/${bleeder.id}`);
+  await logIn();
+  await page.getByRole("button", { name: "Unlock" }).click();
+  await page.getByLabel("Reason").fill("an end-to-end test");
+  await page.keyboard.press("Enter");
+  await page.locator(".lock-panel").waitFor({ state: "detached" });
+  assert.equal((await daemon.api(`/accounts/${bleeder.id}`)).lock, null);
+});
+
+test("the admin loads the rules anew: all of them, or nothing", async () => {
+  await open("#/rules");
+  await until("the rule as it was", async () => /Above 5 contracts/.test(await text("main")));
+  await logIn();
+  const reload = async () => {
+    await page.getByRole("button", { name: "Admin" }).click();
+    await page.getByRole("button", { name: "Reload rules" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Reload" }).click();
+  };
+  await daemon.write("config/risk_config.yaml", RULES.replace("limit: 5", "limit: five"));
+  await reload();
+  await until("the refusal, with its place", async () => /Nothing was changed: .*risk_config\.yaml/.test(await page.getByRole("dialog").innerText()));
+  await page.keyboard.press("Escape");
+  await daemon.write("config/risk_config.yaml", RULES.replace("limit: 5", "limit: 4"));
+  await reload();
+  await until("what became of it", async () => /Rules loaded anew: max_contracts \(5 accounts\) hold at once/.test(await text(".toasts")));
+  await until("the rule as it is", async () => /Above 4 contracts/.test(await text("main")));
+});
+
 test("a page from elsewhere can neither read nor act", async () => {
   const elsewhere = createServer((_, response) => response.setHeader("content-type", "text/html").end("<h1>Elsewhere</h1>"));
   await new Promise((done) => elsewhere.listen(0, "127.0.0.1", done));
@@ -168,7 +207,7 @@ test("every page stands, with what the daemon really says", async () => {
     [`#/accounts/${id}`, ".gauge", /Daily realized loss/],
     ["#/log", "[data-entry]", /RULE-003/],
     [`#/history/${id}?days=30`, ".chart canvas", /Worst day/],
-    ["#/rules", ".rules li", /Above 5 contracts/],
+    ["#/rules", ".rules li", /Above 4 contracts/],
     ["#/database", ".table", /Sound[\s\S]*schema_version/],
     ["#/notice", ".notice", /TradingView/],
   ]) {
@@ -184,8 +223,7 @@ test("a daemon that is paused is seen to be, and its return too", async () => {
   daemon.process.kill("SIGSTOP");
   try {
     await page.waitForSelector("[data-trouble=silent]");
-    assert.equal(await page.title(), "STALE – riskd");
-    assert.equal(await page.getAttribute("#icon", "href"), "/favicon-stale.svg");
+    await until("the title", async () => (await page.title()) === "STALE – riskd" && (await page.getAttribute("#icon", "href")) === "/favicon-stale.svg");
   } finally {
     daemon.process.kill("SIGCONT");
   }
@@ -199,4 +237,18 @@ test("a broker that is gone is said to be", async () => {
   simulator.kill("SIGKILL");
   await page.waitForSelector("[data-trouble=user-link]");
   assert.match(await text("[data-trouble=user-link]"), /Nothing is protected: broker link down/);
+});
+
+test("the admin stops it, and the page says what that means", async () => {
+  page = await browser.page(`${daemon.url}/#/`);
+  await page.waitForSelector("[data-trouble=user-link]");
+  await logIn();
+  await page.getByRole("button", { name: "Admin" }).click();
+  await page.getByRole("button", { name: "Stop riskd" }).click();
+  await page.getByLabel("Reason").fill("the end of the test");
+  await page.getByLabel("Type stop").fill("stop");
+  await page.getByRole("dialog").getByRole("button", { name: "Stop riskd" }).click();
+  await until("the warning", async () => /Nothing is enforced from now on/.test(await text(".toasts")));
+  await until("it to end", () => daemon.process.exitCode !== null);
+  await page.waitForSelector("[data-trouble=silent]");
 });

@@ -232,6 +232,15 @@ impl Exchange {
         self.trades.values().filter(|trade| trade.account_id == account_id).cloned().collect()
     }
 
+    /// The fills of an account from a moment on, oldest first, voided ones too.
+    pub fn trades_since(&self, account_id: AccountId, since: Timestamp) -> Vec<TradeRecord> {
+        // Fills are numbered as they happen.
+        let recent = self.trades.values().rev().take_while(|trade| trade.created_at >= since);
+        let mut trades: Vec<_> = recent.filter(|trade| trade.account_id == account_id).cloned().collect();
+        trades.reverse();
+        trades
+    }
+
     /// Realized P&L of an account in dollars, gross of fees, voided trades left out.
     pub fn realized_pnl(&self, account_id: AccountId) -> Money {
         let of_account = |trade: &&TradeRecord| trade.account_id == account_id && !trade.voided;

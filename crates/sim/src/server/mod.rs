@@ -8,7 +8,7 @@ mod limits;
 mod listener;
 mod query;
 mod rest;
-mod rows;
+pub(crate) mod rows;
 mod shared;
 mod tokens;
 mod topics;
@@ -31,8 +31,8 @@ pub use self::limits::{RateLimit, RequestLimits};
 pub(crate) use self::listener::GatedListener;
 pub(crate) use self::shared::{HubOrder, Shared};
 pub use self::tokens::User;
-pub(crate) use self::topics::HubMessage;
 pub use self::topics::Topic;
+pub(crate) use self::topics::{HubMessage, messages};
 use crate::controls::Controls;
 use crate::exchange::ExchangeConfig;
 

@@ -10,7 +10,7 @@ use crate::verify::{definition_drift, history_deviations};
 
 /// Objects that are not ours, said in words. Columns of the user's own in tables of ours are among them.
 pub(super) fn own_objects(patient: &Patient<'_>) -> Result<Vec<String>, StoreError> {
-    let expected = expected_of(HEAD_VERSION, Features::ALL)?;
+    let expected = expected_of(HEAD_VERSION, Features::ALL);
     let found = &patient.seen.inventory;
     let mut own = Vec::new();
     for (key, table) in found.tables.iter().filter(|(key, _)| !key.starts_with("sqlite_")) {
@@ -82,7 +82,7 @@ pub(super) fn mending(patient: &Patient<'_>) -> Result<Vec<(Finding, String)>, S
 /// The SQL that mends a deviation, where there is one that is always right.
 fn mends(patient: &Patient<'_>, deviation: &Deviation) -> Option<String> {
     let (found, features) = (&patient.seen.inventory, patient.options.features);
-    let expected = expected_of(patient.version, Features::ALL).ok()?;
+    let expected = expected_of(patient.version, Features::ALL);
     match deviation {
         Deviation::MissingIndex { index } => {
             let right = expected.indexes.get(&index.to_lowercase())?;
@@ -149,7 +149,7 @@ fn of_deviation(deviation: &Deviation) -> Finding {
 
 /// Whether a table of ours has all its columns, so that its rows can be read.
 pub(super) fn is_readable(patient: &Patient<'_>, table: &str) -> Result<bool, StoreError> {
-    let expected = expected_of(HEAD_VERSION, Features::ALL)?;
+    let expected = expected_of(HEAD_VERSION, Features::ALL);
     let lacks = compare(&expected, &patient.seen.inventory).into_iter().any(|deviation| match deviation {
         Deviation::MissingTable { table: lacking } | Deviation::OtherTable { table: lacking, .. } => lacking == table,
         Deviation::MissingColumn { table: lacking, column } => {

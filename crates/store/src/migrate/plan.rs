@@ -43,7 +43,7 @@ impl Plan {
         // A version table that is there in full has an index to check too.
         let found = versions.version();
         let present = if matches!(versions, VersionTable::Full(_)) { found.max(2) } else { 1 };
-        let mut core = index_pieces(&expected_of(present, Features::NONE)?, inventory, true)?;
+        let mut core = index_pieces(&expected_of(present, Features::NONE), inventory, true)?;
         let lacks_times =
             inventory.tables.get("enforcement_log").is_some_and(|table| table.column("execution_time_ms").is_none());
         if lacks_times {
@@ -119,7 +119,7 @@ impl Piece {
 
 /// What a feature still needs in a file of this inventory.
 fn feature_pieces(parts: &FeatureParts, inventory: &Inventory) -> Result<Vec<Piece>, StoreError> {
-    let expected = expected_of_features(Features::NONE.with(parts.feature, true))?;
+    let expected = expected_of_features(Features::NONE.with(parts.feature, true));
     let Some(table) = parts.table else { return index_pieces(&expected, inventory, false) };
     match compare_tables(&expected, inventory) {
         None => index_pieces(&expected, inventory, false),

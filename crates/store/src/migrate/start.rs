@@ -9,7 +9,7 @@ use crate::file_lock::FileLock;
 use crate::files::{check_writable, make_folder, sync_folder};
 use crate::location::{Location, Paths};
 use crate::migrate::{MigrateOptions, OpenOutcome, OwnedDatabase, Plan, Trigger, attempts, change, run};
-use crate::open::{DatabaseKind, Looked, look, refuse};
+use crate::open::{DatabaseKind, FileMark, Looked, look, refuse};
 use crate::schema::{Deviation, Features, HEAD_VERSION, Inventory, compare, create_fresh, expected_of};
 
 /// Brings the database to head, makes a new one where there is none, and keeps owning it.
@@ -23,8 +23,44 @@ pub fn open(
     observer: Observer<'_>,
 ) -> Result<(OwnedDatabase, OpenOutcome), StoreError> {
     let paths = location.resolve()?;
+    let first = FirstLook::take(&paths)?;
+    open_looked(paths, first, options, observer)
+}
+
+/// What was seen before the lock was taken, and what the files were like then.
+struct FirstLook {
+    mark: [FileMark; 2],
+    looked: Looked,
+}
+
+impl FirstLook {
+    fn take(paths: &Paths) -> Result<Self, StoreError> {
+        let mark = Self::mark(paths);
+        Ok(Self { mark, looked: look(&paths.database)? })
+    }
+
+    /// What was seen, looked at again where a file has changed since: whoever had the lock meanwhile may have written.
+    fn still_true(self, paths: &Paths) -> Result<Looked, StoreError> {
+        if Self::mark(paths) == self.mark {
+            return Ok(self.looked);
+        }
+        drop(self.looked);
+        look(&paths.database)
+    }
+
+    fn mark(paths: &Paths) -> [FileMark; 2] {
+        [FileMark::of(&paths.database), FileMark::of(&paths.beside("-wal"))]
+    }
+}
+
+fn open_looked(
+    paths: Paths,
+    first: FirstLook,
+    options: &MigrateOptions,
+    observer: Observer<'_>,
+) -> Result<(OwnedDatabase, OpenOutcome), StoreError> {
     // What is refused is refused before anything is written, be it a lock file.
-    refuse_early(&look(&paths.database)?.kind, &paths, options)?;
+    refuse_early(&first.looked.kind, &paths, options)?;
     if options.create_if_missing {
         make_folder(paths.folder())?;
     }
@@ -33,7 +69,7 @@ pub fn open(
         check_writable(&paths.database)?;
     }
     let lock = FileLock::acquire(&paths)?;
-    let outcome = bring_to_head(&paths, options, observer)?;
+    let outcome = bring_to_head(&paths, first.still_true(&paths)?, options, observer)?;
     Ok((OwnedDatabase { path: paths.database, _lock: lock }, outcome))
 }
 
@@ -47,15 +83,15 @@ pub fn migrate(
     options: &MigrateOptions,
     observer: Observer<'_>,
 ) -> Result<OpenOutcome, StoreError> {
-    let looked = look(&location.resolve()?.database)?;
-    if let (DatabaseKind::Current { version }, Some(seen)) = (&looked.kind, &looked.seen)
+    let paths = location.resolve()?;
+    let first = FirstLook::take(&paths)?;
+    if let (DatabaseKind::Current { version }, Some(seen)) = (&first.looked.kind, &first.looked.seen)
         && Plan::of_features(&seen.inventory, options.features)?.pieces().next().is_none()
     {
         check_current(&seen.inventory, observer)?;
         return Ok(OpenOutcome::Current { version: *version });
     }
-    drop(looked);
-    open(location, options, observer).map(|(_, outcome)| outcome)
+    open_looked(paths, first, options, observer).map(|(_, outcome)| outcome)
 }
 
 fn refuse_early(kind: &DatabaseKind, paths: &Paths, options: &MigrateOptions) -> Result<(), StoreError> {
@@ -69,8 +105,12 @@ fn refuse_early(kind: &DatabaseKind, paths: &Paths, options: &MigrateOptions) ->
 }
 
 /// Does to a database that we own whatever its kind asks for.
-fn bring_to_head(paths: &Paths, options: &MigrateOptions, observer: Observer<'_>) -> Result<OpenOutcome, StoreError> {
-    let mut looked = look(&paths.database)?;
+fn bring_to_head(
+    paths: &Paths,
+    mut looked: Looked,
+    options: &MigrateOptions,
+    observer: Observer<'_>,
+) -> Result<OpenOutcome, StoreError> {
     if looked.kind == DatabaseKind::NeedsRecovery {
         recover(paths)?;
         observer(Event::Mended("a transaction that a crash had left half done was undone".into()));
@@ -138,7 +178,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 
 /// A database at head whose tables differ cannot be worked with; one whose indexes differ can, and is warned about.
 fn check_current(inventory: &Inventory, observer: Observer<'_>) -> Result<(), StoreError> {
-    let (indexes, tables): (Vec<_>, Vec<_>) = compare(&expected_of(HEAD_VERSION, Features::NONE)?, inventory)
+    let (indexes, tables): (Vec<_>, Vec<_>) = compare(&expected_of(HEAD_VERSION, Features::NONE), inventory)
         .into_iter()
         .partition(|deviation| matches!(deviation, Deviation::MissingIndex { .. } | Deviation::OtherIndex { .. }));
     if !tables.is_empty() {

@@ -59,11 +59,12 @@ pub(crate) fn compare(expected: &Inventory, found: &Inventory) -> Vec<Deviation>
     for (key, index) in &expected.indexes {
         match found.indexes.get(key) {
             None => deviations.push(Deviation::MissingIndex { index: index.name.clone() }),
-            Some(other) if normalized(&other.sql) != normalized(&index.sql) => deviations.push(Deviation::OtherIndex {
-                index: index.name.clone(),
-                expected: index.sql.clone(),
-                found: other.sql.clone(),
-            }),
+            Some(other) if other.sql != index.sql && normalized(&other.sql) != normalized(&index.sql) => deviations
+                .push(Deviation::OtherIndex {
+                    index: index.name.clone(),
+                    expected: index.sql.clone(),
+                    found: other.sql.clone(),
+                }),
             Some(_) => {}
         }
     }

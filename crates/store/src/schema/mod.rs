@@ -6,6 +6,7 @@ mod fresh;
 mod inventory;
 mod normalize;
 mod record;
+mod script;
 #[cfg(test)]
 mod tests;
 mod versions;

@@ -1,10 +1,6 @@
 //! The list of versions and the SQL of each. Append-only: released scripts never change.
 
-use std::sync::OnceLock;
-
-use super::features::FEATURES;
-use super::{Feature, Features, Inventory};
-use crate::StoreError;
+use super::{Features, Inventory};
 
 /// The version this program writes.
 pub const HEAD_VERSION: i64 = if cfg!(feature = "next-version") { 3 } else { 2 };
@@ -89,64 +85,23 @@ pub(crate) const NINE_TABLES: [&str; 9] = [
 pub(crate) const ADD_EXECUTION_TIME: Script = script!("v2/add_execution_time_ms");
 
 /// What a file of `version` with `features` must hold.
-///
-/// # Errors
-///
-/// Only when an in-memory database cannot be made.
-pub(crate) fn expected_of(version: i64, features: Features) -> Result<Inventory, StoreError> {
-    let mut expected = inventory_of(version)?.clone();
-    if version > 1 {
-        expected.add(&expected_of_features(features)?);
+pub(crate) fn expected_of(version: i64, features: Features) -> Inventory {
+    let head = &VERSIONS[VERSIONS.len() - 1];
+    // Of a version that is not known yet, what head holds.
+    let version = VERSIONS.iter().find(|known| known.number == version).unwrap_or(head);
+    let mut expected = Inventory::default();
+    expected.take_in_script(version.schema);
+    if version.number > 1 {
+        expected.add(&expected_of_features(features));
     }
-    Ok(expected)
+    expected
 }
 
 /// What the features alone must bring.
-pub(crate) fn expected_of_features(features: Features) -> Result<Inventory, StoreError> {
-    let made = &head_and_features()?.features;
+pub(crate) fn expected_of_features(features: Features) -> Inventory {
     let mut expected = Inventory::default();
-    for (_, adds) in made.iter().filter(|(feature, _)| features.has(*feature)) {
-        expected.add(adds);
+    for parts in features.parts() {
+        expected.take_in_script(parts.script.up);
     }
-    Ok(expected)
-}
-
-/// What a version holds, features left out; of a version that is not known yet, what head holds.
-fn inventory_of(version: i64) -> Result<&'static Inventory, StoreError> {
-    static CACHES: [OnceLock<Inventory>; VERSIONS.len()] = [const { OnceLock::new() }; VERSIONS.len()];
-    let head = VERSIONS.len() - 1;
-    let place = VERSIONS.iter().position(|known| known.number == version).unwrap_or(head);
-    if place == head {
-        return Ok(&head_and_features()?.head);
-    }
-    if let Some(found) = CACHES[place].get() {
-        return Ok(found);
-    }
-    let made = Inventory::of_scripts(&[VERSIONS[place].schema])?;
-    Ok(CACHES[place].get_or_init(|| made))
-}
-
-/// What head holds, and what each feature adds to it.
-struct Head {
-    head: Inventory,
-    features: Vec<(Feature, Inventory)>,
-}
-
-/// Made in one go: every start needs all of it, and each database in memory costs a start a millisecond.
-fn head_and_features() -> Result<&'static Head, StoreError> {
-    static CACHE: OnceLock<Head> = OnceLock::new();
-    if let Some(found) = CACHE.get() {
-        return Ok(found);
-    }
-    let mut scripts = vec![VERSIONS[VERSIONS.len() - 1].schema];
-    scripts.extend(FEATURES.iter().map(|parts| parts.script.up));
-    let after = Inventory::after_each(&scripts)?;
-    let added = after.windows(2).map(|pair| {
-        let mut added = pair[1].clone();
-        added.remove(&pair[0]);
-        added
-    });
-    let features = FEATURES.iter().map(|parts| parts.feature).zip(added).collect();
-    let head = after.into_iter().next().unwrap_or_default();
-    Ok(CACHE.get_or_init(|| Head { head, features }))
+    expected
 }

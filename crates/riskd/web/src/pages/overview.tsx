@@ -341,13 +341,19 @@ function Left({ gauge, label, ...rest }: { gauge: Gauge | null; label: string; c
       {gauge ? (
         <>
           <span class={`left ${levelOf(gauge)}`}>{gauge.left < 0 ? `${amountOf(gauge.unit, -gauge.left)} past` : amountOf(gauge.unit, gauge.left)}</span>
-          <span class="faint"> {gauge.left < 0 || gauge.left > gauge.limit ? "limit " : "of "}{gauge.unit === "dollars" ? dollars(gauge.limit) : number(gauge.limit)}</span>
+          <span class="faint"> {beside(gauge)}</span>
         </>
       ) : (
         <span class="faint">–</span>
       )}
     </div>
   );
+}
+
+/** What stands beside how much is left; in profit more is left than the limit. */
+function beside(gauge: Gauge): string {
+  const limit = gauge.unit === "dollars" ? dollars(gauge.limit) : number(gauge.limit);
+  return gauge.left < 0 ? limit : gauge.left > gauge.limit ? "to limit" : `of ${limit}`;
 }
 
 function same(a: Summary, b: Summary): boolean {
