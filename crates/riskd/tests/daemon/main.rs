@@ -21,6 +21,7 @@ mod rules;
 mod server;
 mod starts;
 mod stops;
+mod stops_and_marks;
 mod support;
 mod watchdog;
 mod witness;
