@@ -36,7 +36,8 @@ async fn a_page_under_another_name_or_from_another_site_gets_nothing() {
         }
     }
     let own = format!("http://127.0.0.1:{port}");
-    let cases: &[(&[(&str, &str)], &str, u16)] = &[
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: &[(Headers<'_>, &str, u16)] = &[
         (&[("Origin", own.as_str())], "/api/v1/overview", 200),
         (&[("Origin", "http://evil.example")], "/api/v1/overview", 403),
         (&[("Origin", "null")], "/api/v1/overview", 403),

@@ -92,7 +92,7 @@ impl Record {
         let new = Locked::of(lockout);
         let before = self.locked.replace(new.clone());
         match before {
-            Some(before) if !new.outlasts(&before) && !(may_trade_again && before.is_for_auth_loss()) => {
+            Some(before) if !(new.outlasts(&before) || may_trade_again && before.is_for_auth_loss()) => {
                 Err(format!("a lock shortened: {before:?} became {new:?}"))
             }
             _ => Ok(()),

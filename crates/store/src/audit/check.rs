@@ -244,7 +244,7 @@ impl Walk {
         let Some((id, previous_hash)) = self.first.take() else { return };
         let begins = id == 1 && previous_hash.as_deref() == Some(&hex(&BEFORE_THE_FIRST));
         let trimmed = id.checked_sub(1).and_then(|before| self.trims.get(&before)) == previous_hash.as_ref();
-        if !begins && !(trimmed && previous_hash.is_some()) {
+        if !(begins || trimmed && previous_hash.is_some()) {
             self.deviate(format!(
                 "audit_trail begins with entry {id}, and no clean-up says that it removed what was before: it was cut off"
             ));

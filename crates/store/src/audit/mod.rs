@@ -95,7 +95,7 @@ impl Trail {
             account_id: content.account_id(),
             enforcement_id: Some(id),
             actor: Some(PROGRAM),
-            content: &content.to_json(),
+            content: content.to_json(),
         };
         self.append(connection, &entry)
     }

@@ -49,7 +49,7 @@ impl<'a> RowContent<'a> {
         let cell = |place: usize| row.get_ref(place).map(Cell::of);
         Ok(Self {
             id: cell(0)?,
-            timestamp: cell(1)?.as_instant(),
+            timestamp: cell(1)?.into_instant(),
             account_id: cell(2)?,
             rule_id: cell(3)?,
             action: cell(4)?,
@@ -89,7 +89,7 @@ impl<'a> Cell<'a> {
     }
 
     /// The instant in the program's own form: `riskd db doctor --fix` may rewrite the form, and the instant stays.
-    fn as_instant(self) -> Self {
+    fn into_instant(self) -> Self {
         match self {
             Self::Text(text) => match from_text(&text, Noun::EnforcementLog, "timestamp") {
                 Ok(time) => Self::Text(to_text(time).into()),
