@@ -10,6 +10,7 @@ mod event_loop;
 mod executor;
 mod histogram;
 mod journal;
+mod kept;
 mod maintenance;
 mod notices;
 mod proof;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use riskd_core::engine::{self, Change, Effect};
-use riskd_core::model::{AccountId, ROOTS_BELOW_ZERO};
+use riskd_core::model::{Account, AccountId, ROOTS_BELOW_ZERO};
 use riskd_gateway::client::{CallError, Gateway, event_queue};
 use riskd_store::{
     BackupOptions, Clock, MigrateOptions, OpenOutcome, OwnedDatabase, Reader, ReaderOptions, StoreError, Trigger,
@@ -161,10 +162,11 @@ async fn protect(setup: Setup, surroundings: Surroundings, alerts: &Alerts) -> R
         }
     }
     let gateway = gateway(&setup, &clock, time.as_ref())?;
-    let accounts = tokio::select! {
-        accounts = find_accounts(&setup, &gateway, alerts) => accounts?,
+    let (mut accounts, listed) = tokio::select! {
+        found = find_accounts(&setup, &gateway, alerts) => found?,
         () = stop.asked() => return Ok(Summary::of_nothing()),
     };
+    kept::add_kept(&mut accounts, &listed, &setup, database.path(), clock.now()).map_err(store_failure)?;
     accounts.iter().for_each(AccountSetup::announce);
     alerts.signal(Signal::NotArmed { rules: setup::not_armed(&accounts) });
     let around = (alerts, record.as_deref());
@@ -395,7 +397,13 @@ fn announce(outcome: &OpenOutcome) {
 
 /// Logs in and finds the accounts to protect. A network that is not there is waited for; credentials that are refused, or
 /// an account the login does not see, end the start: a guard that silently guards nothing is worse than none.
-async fn find_accounts(setup: &Setup, gateway: &Gateway, alerts: &Alerts) -> Result<Vec<AccountSetup>, Failure> {
+///
+/// Gives the accounts to protect by the config, and all that the login sees.
+async fn find_accounts(
+    setup: &Setup,
+    gateway: &Gateway,
+    alerts: &Alerts,
+) -> Result<(Vec<AccountSetup>, Vec<Account>), Failure> {
     let listed = loop_until_reached(gateway, alerts).await?;
     alerts.signal(Signal::Broker { reachable: true });
     for refused in &listed.refused {
@@ -404,7 +412,7 @@ async fn find_accounts(setup: &Setup, gateway: &Gateway, alerts: &Alerts) -> Res
     if setup.accounts.is_empty() {
         let accounts: Vec<_> = listed
             .rows
-            .into_iter()
+            .iter()
             .map(|listed| AccountSetup {
                 account: crate::config::AccountConfig::of_the_login(listed.id, listed.name.clone()),
                 rules: Arc::clone(&setup.rules),
@@ -415,7 +423,7 @@ async fn find_accounts(setup: &Setup, gateway: &Gateway, alerts: &Alerts) -> Res
                 .meaning("There is nothing to protect.")
                 .next("check the user name in gateway.yaml"));
         }
-        return Ok(accounts);
+        return Ok((accounts, listed.rows));
     }
     for configured in &setup.accounts {
         if !listed.rows.iter().any(|listed| listed.id == configured.id()) {
@@ -427,13 +435,13 @@ async fn find_accounts(setup: &Setup, gateway: &Gateway, alerts: &Alerts) -> Res
             .next("correct its id; the accounts the login sees are those the broker's own platform lists"));
         }
     }
-    Ok(setup.accounts.clone())
+    Ok((setup.accounts.clone(), listed.rows))
 }
 
 async fn loop_until_reached(
     gateway: &Gateway,
     alerts: &Alerts,
-) -> Result<riskd_gateway::client::Rows<riskd_core::model::Account>, Failure> {
+) -> Result<riskd_gateway::client::Rows<Account>, Failure> {
     let mut failures = 0;
     loop {
         let error = match gateway.search_accounts(true).await {

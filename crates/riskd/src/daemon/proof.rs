@@ -33,7 +33,7 @@ pub async fn prove_arming(setup: Setup, patience: Duration) -> Result<Vec<RuleAr
     let reached = async {
         super::hold_the_time(&setup, &time, &alerts).await?;
         let gateway = gateway(&setup, &time.clock(), Some(&time))?;
-        let accounts = super::find_accounts(&setup, &gateway, &alerts).await?;
+        let (accounts, _) = super::find_accounts(&setup, &gateway, &alerts).await?;
         Ok::<_, Failure>((gateway, accounts))
     };
     let (gateway, accounts) = tokio::time::timeout_at(deadline, reached).await.map_err(|_| {

@@ -6,6 +6,7 @@ mod alerts;
 mod broker_trouble;
 mod clock;
 mod disk;
+mod kept;
 mod kills;
 mod links;
 mod locked;
