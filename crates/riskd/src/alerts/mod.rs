@@ -1,6 +1,6 @@
 //! Alerts: what is wrong is kept on one board, and told to the log and to the configured channels.
 //!
-//! The [`board`] decides what is worth telling and when, a [`mailbox`] a channel when it goes out; both are pure and are
+//! The `board` decides what is worth telling and when, a `mailbox` a channel when it goes out; both are pure and are
 //! handed the time. Each channel is a task of its own behind a bounded queue: one that hangs delays nothing, and what it
 //! costs is counted and told.
 

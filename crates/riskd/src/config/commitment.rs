@@ -59,7 +59,7 @@ fn json_of(node: &Node) -> serde_json::Value {
     }
 }
 
-/// The config of an account from sections as [`sections_of`] and the engine write them; absent when any of them cannot be
+/// The config of an account from sections as `sections_of` and the engine write them; absent when any of them cannot be
 /// read any more. Calendars that rules name are read anew from the folder. Where no section speaks of the trading day, the day turns at 17:00 in New York.
 pub fn restore_account(folder: &ConfigFolder, sections: &BTreeMap<String, String>) -> Option<AccountConfig> {
     let global: Global = match sections.get(GLOBAL) {
