@@ -37,6 +37,12 @@ impl Seen {
                 self.sizes.iter().all(|(id, size)| !speaks_of(id) || *size <= most(id))
                     && self.orders.iter().all(|(id, of)| !speaks_of(of) || order_ids.contains(id))
             }
+            Goal::StopStands { contract_id, order_id, .. } => {
+                // One that is moved may have filled; that none is looser than it was is judged by the books.
+                order_id.is_some()
+                    || !self.sizes.contains_key(contract_id)
+                    || self.orders.values().any(|of| of == contract_id)
+            }
             Goal::OrdersGone { order_ids } => !order_ids.iter().any(|id| self.orders.contains_key(id)),
         }
     }

@@ -10,7 +10,7 @@ use riskd_gateway::protocol::wire::Group;
 use super::after_ms;
 use super::play::{Answer, Task, World, told};
 use super::weather::Fault;
-use crate::exchange::{CloseRefusal, OrderRefusal, OrderStatus};
+use crate::exchange::{CloseRefusal, OrderChange, OrderRefusal, OrderStatus, OrderTicket};
 use crate::server::rows;
 
 /// How long a call travels, one way.
@@ -149,6 +149,7 @@ impl World {
                 Some(described) => learned = Some(described),
                 None => result = refused(1),
             },
+            (RequestKind::FindOrder { tag, .. }, Some(account_id)) => learned = self.order_of_tag(account_id, tag),
             (kind, Some(account_id)) => result = self.act_for_the_program(life, account_id, kind),
             (_, None) => result = Err(RequestFailure::NotSent { message: "no account".to_owned() }),
         }
@@ -211,7 +212,22 @@ impl World {
                     _ => 3,
                 })
             }
-            RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) => Ok(()),
+            RequestKind::PlaceStop { contract_id, side, size, stop_price, tag } => {
+                let ticket = OrderTicket {
+                    custom_tag: Some(tag.to_string()),
+                    ..OrderTicket::stop(account_id, contract_id.clone(), *side, *size, *stop_price)
+                };
+                self.exchange.place(ticket, now).map(|_| ()).map_err(|_| 2)
+            }
+            RequestKind::MoveStop { order_id, size, stop_price, limit_price } => {
+                let change =
+                    OrderChange { size: *size, limit_price: *limit_price, stop_price: *stop_price, trail_price: None };
+                self.exchange.modify(account_id, *order_id, change, now).map_err(|refusal| match refusal {
+                    OrderRefusal::OrderNotFound => 2,
+                    _ => 3,
+                })
+            }
+            RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) | RequestKind::FindOrder { .. } => Ok(()),
         };
         self.note_our_closes(life, account_id);
         self.spread();
@@ -310,6 +326,16 @@ impl World {
         Snapshot { account_id, asked_at, account, positions, orders, trades, trades_since, refused }
     }
 
+    /// What became of the order with this tag, alive or finished.
+    fn order_of_tag(&mut self, account_id: AccountId, tag: &str) -> Option<Event> {
+        let orders = self.exchange.orders(account_id);
+        let record = orders.into_iter().find(|order| order.custom_tag.as_deref() == Some(tag))?;
+        let context = Context { now: self.clock.read(self.now), source: Source::Rest, account_id: Some(account_id) };
+        let contract = self.exchange.listing(&record.contract_id).map(|listing| &listing.contract);
+        let row = text(&rows::order(&record, contract));
+        self.parser.order(&row, &context).ok().map(Event::Order)
+    }
+
     fn describe(&mut self, contract_id: &ContractId) -> Option<Event> {
         let row = text(&rows::contract(self.exchange.listing(contract_id)?));
         self.parser.contract(&row).ok().map(Event::Contract)
@@ -334,7 +360,7 @@ impl Reader<'_> {
 }
 
 fn is_act(kind: &RequestKind) -> bool {
-    !matches!(kind, RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_))
+    !matches!(kind, RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) | RequestKind::FindOrder { .. })
 }
 
 fn refused(code: i32) -> Result<(), RequestFailure> {
