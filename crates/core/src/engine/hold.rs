@@ -19,6 +19,9 @@ impl Desk {
     ///
     /// A market order is left to become a position, which is then closed; one that hangs is cancelled.
     pub(super) fn hold_lockout(&mut self, context: &mut Context<'_>) {
+        if self.state.locks.is_ending(context.at) {
+            return;
+        }
         let goal = Goal::Flat { cancel_orders: true };
         let lockout = match self.state.locks.holding().filter(|_| self.heard_from_the_broker) {
             Some((lockout, Holds::Flat)) => lockout,

@@ -160,8 +160,10 @@ impl EngineState {
         desk.end_lockouts_if_due(&mut context);
         desk.pursue(&mut context);
         desk.look_if_due(&mut context);
-        // Whatever is still due could not be done now: it waits a moment instead of spinning.
-        let wake_at = desk.next_wake(config, &self.markets, at).max(time_after_ms(at, 1));
+        let due_at = desk.next_wake(config, &self.markets, at);
+        // Whatever is still due could not be done now: it waits a moment instead of spinning. What lies ahead is not put
+        // off, however near: nothing may be judged by a day that is over.
+        let wake_at = if due_at > at { due_at } else { time_after_ms(at, 1) };
         if let Some(planned) = desk.wake_at.replace(wake_at)
             && planned != wake_at
         {

@@ -1,6 +1,8 @@
 //! How lockouts end: by time, by the broker letting the account trade again, by an admin. Nothing else ends one.
 //!
-//! An end is written first; the account is free only once that is durable.
+//! An end is written first; the account is free only once that is durable. While a lockout whose time is over waits for
+//! that, it holds nothing back for a few seconds: the disk may be slow, and the trader is free by the clock. A disk that
+//! refuses, or hangs, lets it hold again.
 
 use super::action::{Notice, UnlockOutcome, Write};
 use super::desk::{Context, Desk};
@@ -10,6 +12,8 @@ use crate::state::{Cleared, Pardon, Unlocked};
 
 /// Wait before the end of a lockout is written again, in milliseconds.
 const CLEAR_AGAIN_MS: i64 = 1_000;
+/// How long the disk may take to write the end of lockouts whose time is over before they hold again, in milliseconds.
+const LENIENT_MS: i64 = 5_000;
 
 /// An unlock that is on its way to the disk.
 #[derive(Debug, Clone)]
@@ -31,7 +35,7 @@ impl Desk {
             context.tell(Notice::LockoutSet(lockout));
         }
         if self.state.locks.is_due_to_end(at) {
-            self.state.locks.begin_clearing();
+            self.state.locks.begin_clearing(time_after_ms(at, LENIENT_MS));
             context.store(Write::ClearLockout { account_id: self.id(), at });
         }
     }
@@ -60,7 +64,7 @@ impl Desk {
             return self.answer_unlock(context, actor, reason, UnlockOutcome::NotLocked);
         }
         let unlocked = Unlocked { at, pardons: self.standing_breaches(context) };
-        self.state.locks.begin_clearing();
+        self.state.locks.begin_clearing(time_after_ms(at, LENIENT_MS));
         context.store(Write::ClearLockout { account_id: self.id(), at });
         context.store(Write::AppendAudit(AdminAct {
             at,
@@ -124,9 +128,6 @@ impl Desk {
     /// When a lockout next ends by time, or its end is written again.
     pub(super) fn next_end_of_a_lockout(&self, at: Timestamp) -> Option<Timestamp> {
         let locks = &self.state.locks;
-        if locks.is_clearing() {
-            return None;
-        }
         let end = locks.next_end(at)?;
         Some(locks.retry_at.map_or(end, |retry_at| end.max(retry_at)))
     }

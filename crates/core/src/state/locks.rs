@@ -15,6 +15,8 @@ pub struct Locks {
     /// Ends on their way to the disk that have not been answered.
     clears_outstanding: u32,
     clear_failed: bool,
+    /// Until when lockouts whose time is over hold nothing back while their end is on its way to the disk.
+    lenient_until: Option<Timestamp>,
     /// When clearing is tried again after the disk refused.
     pub(crate) retry_at: Option<Timestamp>,
     /// What was there when the cooldown in force began.
@@ -158,6 +160,14 @@ impl Locks {
         self.standing.as_ref()
     }
 
+    /// Whether every lockout is over and its end on its way to the disk, which has not taken too long for it yet. What
+    /// appears meanwhile is let be: a slow disk must not cost anybody a position that is free to be held.
+    pub(crate) fn is_ending(&self, at: Timestamp) -> bool {
+        self.is_clearing()
+            && self.lenient_until.is_some_and(|until| at < until)
+            && self.causes.iter().all(|cause| cause.is_over(at))
+    }
+
     /// Whether an end is on its way to the disk.
     pub(crate) fn is_clearing(&self) -> bool {
         self.clears_outstanding > 0
@@ -205,15 +215,20 @@ impl Locks {
             && self.causes.iter().all(|cause| cause.is_over(at))
     }
 
-    /// When the next of the lockouts ends by time; absent while none does.
+    /// When the next of the lockouts ends by time, or holds again because the disk takes too long; absent while none does.
     pub(crate) fn next_end(&self, at: Timestamp) -> Option<Timestamp> {
+        if self.is_clearing() {
+            return self.lenient_until.filter(|until| *until > at);
+        }
         let end = |cause: &Cause| if cause.over { Some(at) } else { cause.lockout.locked_until };
         self.causes.iter().filter_map(end).min()
     }
 
-    /// Takes over that the end of every lockout is on its way to the disk.
-    pub(crate) fn begin_clearing(&mut self) {
+    /// Takes over that the end of every lockout is on its way to the disk. Those whose time is over hold nothing back
+    /// before `lenient_until`.
+    pub(crate) fn begin_clearing(&mut self, lenient_until: Timestamp) {
         self.clears_outstanding += 1;
+        self.lenient_until.get_or_insert(lenient_until);
         self.retry_at = None;
         self.causes.iter_mut().for_each(|cause| cause.ending = true);
     }
@@ -228,6 +243,7 @@ impl Locks {
         if self.clears_outstanding > 0 {
             return Cleared::Waits;
         }
+        self.lenient_until = None;
         if std::mem::take(&mut self.clear_failed) {
             self.causes.iter_mut().for_each(|cause| cause.ending = false);
             self.retry_at = Some(retry_at);

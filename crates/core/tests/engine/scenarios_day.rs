@@ -67,6 +67,22 @@ fn the_day_turns_before_an_event_of_the_same_moment() {
 }
 
 #[test]
+fn no_event_of_the_new_day_is_judged_by_the_old_one_however_near_the_reset_it_comes() {
+    let mut world = World::new(&[ALICE], realized());
+    world.realizes(ALICE, "-500");
+    run_until(&mut world, "2026-03-10T20:59:50Z");
+    assert!(world.is_locked(ALICE));
+    // A fill less than a millisecond before the reset is told of at once, another one just after the reset.
+    for (trade_id, moment) in [(900, "2026-03-10T20:59:59.9996Z"), (901, "2026-03-10T21:00:00.0002Z")] {
+        world.now = at(moment);
+        world.feed(Event::Trade(trade(trade_id, ALICE, None, at("2026-03-10T20:59:59.999Z"))));
+    }
+    world.run(10_000);
+    assert!(!world.is_locked(ALICE), "{:?}", world.disk.lockouts);
+    assert_eq!(world.account(ALICE).session.day(), date(2026, 3, 11));
+}
+
+#[test]
 fn a_trade_dated_past_the_reset_waits_for_it() {
     let mut world = World::new(&[ALICE], realized());
     world.realizes(ALICE, "-300");

@@ -171,6 +171,35 @@ fn a_breach_while_the_end_is_on_its_way_to_the_disk_locks_again() {
 }
 
 #[test]
+fn a_slow_disk_costs_nobody_a_position_held_after_the_end_and_one_that_hangs_lets_the_lock_hold_again() {
+    for (clearing_ms, stays) in [(4_999, true), (5_001, false)] {
+        let mut world = locked();
+        world.clearing_ms = clearing_ms;
+        let end: Timestamp = "2026-03-10T21:00:00Z".parse().unwrap();
+        world.run(milliseconds_between(world.now, end));
+        world.trades(ALICE, MNQ, 1);
+        world.run(4_998);
+        assert_eq!(world.broker.size(ALICE, &id(MNQ)), 1, "let be while the disk is at it");
+        assert!(world.is_locked(ALICE), "and not free before that is durable");
+        world.run(10_000);
+        assert_eq!(world.broker.is_flat(ALICE), !stays);
+        assert!(!world.is_locked(ALICE));
+    }
+}
+
+#[test]
+fn a_lock_that_is_not_over_holds_while_an_admins_unlock_is_on_its_way_to_the_disk() {
+    let mut world = locked();
+    world.clearing_ms = 3_000;
+    world.feed(Event::Unlock { account_id: ALICE, actor: "admin".to_owned(), reason: "asked".to_owned() });
+    world.trades(ALICE, MNQ, 1);
+    world.run(2_000);
+    assert!(world.broker.is_flat(ALICE));
+    world.run(2_000);
+    assert!(!world.is_locked(ALICE));
+}
+
+#[test]
 fn stray_words_about_clearing_change_nothing() {
     let mut world = locked();
     world.feed(Event::LockoutCleared { account_id: ALICE });

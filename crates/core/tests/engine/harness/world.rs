@@ -69,6 +69,8 @@ pub struct World {
     pub carried_out: usize,
     /// Whether the end of a lockout becomes durable, for the next times; then always.
     pub clearings: VecDeque<bool>,
+    /// How long the disk takes to say what became of the end of a lockout.
+    pub clearing_ms: i64,
     /// How much later an answer to a look arrives than it was made.
     pub look_delay_ms: i64,
     /// Accounts that an admin unlocked: there a lock may end before its time.
@@ -98,6 +100,7 @@ impl World {
             crash_at: None,
             carried_out: 0,
             clearings: VecDeque::new(),
+            clearing_ms: DISK_MS,
             look_delay_ms: 0,
             unlocked: BTreeSet::new(),
             served: BTreeMap::new(),
@@ -310,10 +313,10 @@ impl World {
             self.check_write(&write);
             if let Write::ClearLockout { account_id, .. } = write {
                 if !self.clearings.pop_front().unwrap_or(true) {
-                    self.plan(DISK_MS, Task::Input(Event::LockoutNotCleared { account_id }));
+                    self.plan(self.clearing_ms, Task::Input(Event::LockoutNotCleared { account_id }));
                     continue;
                 }
-                self.plan(DISK_MS, Task::Input(Event::LockoutCleared { account_id }));
+                self.plan(self.clearing_ms, Task::Input(Event::LockoutCleared { account_id }));
             }
             self.disk.write(write);
         }
