@@ -34,7 +34,7 @@ impl Desk {
         self.stop_levels(config, view, position).is_some_and(|levels| {
             self.may_keep_stops(view.at)
                 && !self.is_left_alone(position, view.at)
-                && self.next_step(view, position, &levels).is_some()
+                && self.next_step(view, position, &levels).is_some_and(|step| !matches!(step, Step::Watch { .. }))
         })
     }
 
@@ -157,7 +157,7 @@ impl Desk {
                 return self.close_for_its_stop(context, position, reason, pnl);
             }
             match self.next_step(&view, position, &levels) {
-                None => return self.look_for_a_stop(context, position),
+                None | Some(Step::Watch { .. }) => return self.look_for_a_stop(context, position),
                 Some(Step::Place { size, stop, .. }) => self.place_stop(context, position, size, stop, pnl),
                 Some(step @ Step::Move { .. }) => self.move_stop(context, position, step, pnl),
                 Some(Step::Cancel { order_id }) => self.cancel_stop(context, order_id),

@@ -4,7 +4,8 @@
 //! by one stop that this program places. Where both stand, the one placed first counts; a later one of the trader's counts
 //! only when it is at least as tight, so that nobody loosens a stop by placing another.
 //!
-//! A stop cannot stand where the market already is: then the position is closed, as the stop would have closed it.
+//! A stop cannot stand where the market already is: then the position is closed, as the stop would have closed it. Where none
+//! can be placed at all, the price is watched instead.
 
 use super::trade_management::{Earned, StopLevels};
 use crate::model::{Order, OrderId, OrderState, OrderType, Position, Price, time_after_ms};
@@ -26,6 +27,11 @@ pub(crate) enum Step {
         stop: Price,
         /// By what profit; absent where it is the first stop of all.
         earned: Option<Earned>,
+    },
+    /// Watch the price: a stop belongs there, and none can be placed.
+    Watch {
+        /// Where, in points.
+        stop: Price,
     },
     /// Change a stop.
     Move {
@@ -100,7 +106,10 @@ pub(crate) fn next(
     let by = levels.earned.filter(|(earned, _)| Some(*earned) == level).map(|(_, by)| by);
     let (step, subject) = match plan.ours {
         None => {
-            let place = |stop| Step::Place { size: needed, stop, earned: by };
+            let place = |stop| match plan.may_place() {
+                true => Step::Place { size: needed, stop, earned: by },
+                false => Step::Watch { stop },
+            };
             (level.filter(|_| needed > 0 && plan.lacks_a_stop()).map(place), Subject::New)
         }
         Some(ours) => {
@@ -154,6 +163,12 @@ impl<'a> Plan<'a> {
         let market = view.markets.get(&position.contract_id);
         let price = market.and_then(|market| market.last_since(position.created_at));
         Self { view: *view, position, is_long, price, ours }
+    }
+
+    /// Whether a stop that nothing needs any more could be cancelled: only the orders of simulated accounts can. On a live
+    /// one it would open a position the other way in the end.
+    fn may_place(&self) -> bool {
+        self.view.account.account.as_ref().is_none_or(|account| account.simulated)
     }
 
     /// Whether the position is certainly not covered: the broker's books were asked for a moment after it began to lack a
@@ -217,7 +232,7 @@ impl<'a> Plan<'a> {
     /// What a step is now: nothing while one is on its way, and a close where the market has overtaken it.
     fn at_this_moment(&self, step: Step, busy: Busy) -> Option<Step> {
         let stop = match step {
-            Step::Place { stop, .. } => Some(stop),
+            Step::Place { stop, .. } | Step::Watch { stop } => Some(stop),
             Step::Move { stop, .. } => stop,
             Step::Cancel { .. } | Step::Close { .. } => None,
         };

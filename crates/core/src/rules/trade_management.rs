@@ -214,7 +214,7 @@ impl Rule for TradeManagement {
         let loss = match stop_plan::next(view, grid.position, &levels, &|_| Busy::No) {
             None | Some(Step::Cancel { .. }) => Slack::UNLIMITED,
             Some(Step::Close { .. }) => Slack::NONE,
-            Some(Step::Place { .. } | Step::Move { .. }) => {
+            Some(Step::Place { .. } | Step::Watch { .. } | Step::Move { .. }) => {
                 let nearest = [levels.initial, levels.earned.map(|(level, _)| level)].into_iter().flatten();
                 let nearest = nearest.reduce(|one, other| if is_tighter(grid.is_long(), one, other) { one } else { other });
                 nearest.map_or(Slack::UNLIMITED, |level| Slack::of_loss(worth(level, price)))
@@ -266,8 +266,12 @@ impl Rule for TradeManagement {
     }
 
     fn not_armed(&self, view: &AccountView<'_>) -> Option<String> {
-        let position = view.account.book.positions().find(|position| !position.has_known_direction())?;
-        Some(format!("nobody knows whether {} is long or short", position.contract_id))
+        if let Some(position) = view.account.book.positions().find(|position| !position.has_known_direction()) {
+            return Some(format!("nobody knows whether {} is long or short", position.contract_id));
+        }
+        let is_live = view.account.account.as_ref().is_some_and(|account| !account.simulated);
+        let why = "this is a live account, where orders cannot be cancelled: no stop is placed, the price is watched instead";
+        is_live.then(|| why.to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! RULE-012: where a stop belongs, on either side and on every grid; what its options may say.
 
-use riskd_core::engine::{Event, Goal};
+use riskd_core::engine::{Event, Goal, Hub};
 use riskd_core::model::*;
 use riskd_core::rules::{Rule, RuleSet, RulesConfig};
 use serde_json::{Value, json};
@@ -135,6 +135,27 @@ fn a_position_whose_stop_comes_too_late_is_closed() {
         let wanted = if is_closed { EnforcementAction::ClosePosition } else { EnforcementAction::PlaceStop };
         assert_eq!(responses.iter().map(|one| one.action.clone()).collect::<Vec<_>>(), [wanted], "{size} at {last}");
     }
+}
+
+#[test]
+fn on_a_live_account_no_stop_is_placed_and_the_price_is_watched() {
+    let mut probe = probe(json!({"auto_stop_loss": true}));
+    let live = AccountDraft {
+        id: ALICE,
+        name: "alice".to_owned(),
+        balance: dollars("50000"),
+        can_trade: Some(true),
+        simulated: false,
+    };
+    probe.feed(Event::Account(Account::new(live).unwrap()));
+    probe.feed(Event::Link { hub: Hub::Market, up: true });
+    probe.quote(MNQ, "20000");
+    assert_eq!(open(&mut probe, MNQ, 1, "20000"), []);
+    let arming = probe.engine.arming(&probe.config, probe.at);
+    assert!(arming[0].not_armed.as_ref().is_some_and(|reason| reason.contains("live account")), "{arming:?}");
+    assert_eq!(probe.quote(MNQ, "19997.75"), []);
+    let responses = probe.quote(MNQ, "19997.5");
+    assert_eq!(responses.iter().map(|one| one.action.clone()).collect::<Vec<_>>(), [EnforcementAction::ClosePosition]);
 }
 
 #[test]

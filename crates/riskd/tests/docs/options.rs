@@ -151,7 +151,8 @@ fn the_options_of_global_load_and_others_do_not() {
 fn every_rule_has_its_section_and_a_rule_of_which_nothing_is_on_is_not_armed() {
     let mut said: Vec<&str> = available().iter().map(|(_, key, _)| *key).collect();
     let mut keys = RulesConfig::KEYS.to_vec();
-    (said.sort_unstable(), keys.sort_unstable());
+    said.sort_unstable();
+    keys.sort_unstable();
     assert_eq!(said, keys);
     let folder = tempfile::tempdir().unwrap();
     let text = "max_contracts: {}\ntrade_management: { auto_stop_loss: false, trailing_stop: false }\n";
