@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use riskd_core::engine::{Event, Request, RequestFailure, RequestKind, Snapshot};
-use riskd_core::model::{AccountId, ContractId, OrderId, OrderType, milliseconds_between};
+use riskd_core::model::{AccountId, ContractId, OrderId, OrderType, Price, Side, milliseconds_between};
 use riskd_gateway::client::limiter::{Admission, Priority};
 use riskd_gateway::protocol::parse::{Context, Parser, PositionNews, Source};
 use riskd_gateway::protocol::wire::Group;
@@ -220,6 +220,7 @@ impl World {
                 self.exchange.place(ticket, now).map(|_| ()).map_err(|_| 2)
             }
             RequestKind::MoveStop { order_id, size, stop_price, limit_price } => {
+                self.judge_move(account_id, *order_id, *stop_price);
                 let change =
                     OrderChange { size: *size, limit_price: *limit_price, stop_price: *stop_price, trail_price: None };
                 self.exchange.modify(account_id, *order_id, change, now).map_err(|refusal| match refusal {
@@ -261,6 +262,17 @@ impl World {
             let what = format!(
                 "a close of {size} {contract_id} beside one of {on_its_way} that is on its way, of {held} held"
             );
+            self.oracle.violation(self.now, Some(account_id), &what);
+        }
+    }
+
+    /// A stop is never moved away from the market.
+    fn judge_move(&mut self, account_id: AccountId, order_id: OrderId, stop: Option<Price>) {
+        let order = self.exchange.order(order_id);
+        let moved = order.and_then(|order| Some((order.side, order.stop_price?, stop?)));
+        let Some((side, before, after)) = moved else { return };
+        if if side == Side::Sell { after < before } else { after > before } {
+            let what = format!("stop {order_id} is loosened from {before} to {after}");
             self.oracle.violation(self.now, Some(account_id), &what);
         }
     }

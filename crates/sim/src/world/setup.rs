@@ -27,8 +27,12 @@ pub(super) fn accounts(plan: &Plan) -> (BTreeMap<AccountId, AccountTerms>, Confi
     for index in 0..i64::from(plan.accounts) {
         let account_id = AccountId(FIRST_ACCOUNT + index);
         let healthy = index % 3 == 2;
-        let terms = if healthy { configs::out_of_reach() } else { configs::risky(&mut chance, plan.every_rule) };
+        let mut terms = if healthy { configs::out_of_reach() } else { configs::risky(&mut chance, plan.every_rule) };
         let can_cancel = healthy || !chance.once_in(8);
+        // On a live account none is placed.
+        if plan.stops && can_cancel && !healthy {
+            terms.push(configs::stops(&mut Chance::new(plan.seed, 1_000 + account_id.0.unsigned_abs())));
+        }
         let zone = TimeZone::get(chance.pick::<&str>(&ZONES)).unwrap_or(TimeZone::UTC);
         let reset = Time::constant(17, 0, 0, 0);
         let rules: RulesConfig =
