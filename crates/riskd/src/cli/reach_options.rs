@@ -32,8 +32,9 @@ impl ReachOptions {
         let wrong = |what: String| Failure::new(FailureKind::Usage, format!("{what}."));
         let (reach, token) = match &self.url {
             Some(url) => {
-                let reach = Reach::to(url)
-                    .map_err(|error| wrong(error).next("name the daemon's address, such as --url http://127.0.0.1:8765"));
+                let reach = Reach::to(url).map_err(|error| {
+                    wrong(error).next("name the daemon's address, such as --url http://127.0.0.1:8765")
+                });
                 (reach?, None)
             }
             None => {

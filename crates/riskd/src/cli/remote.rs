@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::header::AUTHORIZATION;
 use reqwest::StatusCode;
+use reqwest::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -74,7 +74,8 @@ impl RemoteOptions {
 impl Remote {
     async fn log_in(reach: Reach, password: &SecretString) -> Result<Self, Failure> {
         let failed = |error: String| Failure::new(FailureKind::Failed, error);
-        let http = reach.http().map_err(failed)?.timeout(PATIENCE).build().map_err(|error| failed(error.to_string()))?;
+        let http =
+            reach.http().map_err(failed)?.timeout(PATIENCE).build().map_err(|error| failed(error.to_string()))?;
         let remote = Self { http, reach, token: SecretString::default() };
         let body = json!({ "password": password.expose_secret() });
         let answer = remote.post("admin/login?token=true", &body).await?;

@@ -124,7 +124,10 @@ async fn an_account_is_unlocked_with_the_password_and_with_nothing_else() {
     // No terminal, no file, no input: nothing to prove who asks.
     let ran: Ran = ground.with_input("", &unlock).await;
     ran.assert(2, &["no terminal to ask for the password", "--password-file"]);
-    ground.with_input("incorrect horse", &[&unlock[..], &["--stdin"]].concat()).await.assert(1, &["Nothing was changed"]);
+    ground
+        .with_input("incorrect horse", &[&unlock[..], &["--stdin"]].concat())
+        .await
+        .assert(1, &["Nothing was changed"]);
     ground.with_input("", &[&unlock[..], &["--password", PASSWORD]].concat()).await.assert(2, &["--password"]);
     ground.write("open.txt", PASSWORD);
     std::fs::set_permissions(ground.path("open.txt"), std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -151,7 +154,8 @@ async fn an_account_is_unlocked_with_the_password_and_with_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reload_takes_over_all_or_nothing_and_a_stop_is_in_order() {
     let (ground, mut daemon, url) = locked().await;
-    let asked = async |words: &[&str]| ground.with_input(PASSWORD, &[words, &["--url", &url, "--stdin"]].concat()).await;
+    let asked =
+        async |words: &[&str]| ground.with_input(PASSWORD, &[words, &["--url", &url, "--stdin"]].concat()).await;
     asked(&["reload"]).await.assert(0, &["nothing in them has changed"]);
     ground.write("config/risk_config.yaml", &REALIZED.replace("500", "200"));
     asked(&["reload", "--reason", "smaller"]).await.assert(0, &["holds now"]);
@@ -202,7 +206,10 @@ async fn an_encrypted_daemon_is_reached_by_those_who_trust_its_certificate() {
     ground.with_input("", &top).await.assert(1, &["does not answer"]);
     let trusting = ["--ca-file", "secrets/certificate.pem"];
     ground.with_input("", &[&top[..], &trusting].concat()).await.assert(0, &["1001"]);
-    ground.with_input("", &[&top[..], &["--ca-file", "secrets/key.pem"]].concat()).await.assert(2, &["secrets/key.pem"]);
+    ground
+        .with_input("", &[&top[..], &["--ca-file", "secrets/key.pem"]].concat())
+        .await
+        .assert(2, &["secrets/key.pem"]);
     let stop = ["stop", "--reason", "done", "--url", &url, "--stdin"];
     ground.with_input(PASSWORD, &stop).await.assert(1, &["cannot be reached"]);
     ground.with_input(PASSWORD, &[&stop[..], &trusting].concat()).await.assert(0, &[]);
