@@ -17,6 +17,9 @@ pub(super) struct Outbox {
     pub(super) closing: BTreeMap<ContractId, Attempt>,
     /// Requests to cancel, one an order at a time.
     pub(super) cancelling: BTreeMap<OrderId, Attempt>,
+    /// Orders that would have closed a position that is closed whole by a request of ours, by its contract. Once it is gone a
+    /// fill of theirs would open one the other way: they go too.
+    pub(super) exits: BTreeMap<ContractId, BTreeSet<OrderId>>,
     /// Contracts of which the broker refused to close a part: there the whole is closed.
     pub(super) closed_whole_only: BTreeSet<ContractId>,
     /// Fresh looks asked for since the last enforcement began; spaces the next one.
@@ -83,6 +86,13 @@ impl Outbox {
     /// Whether any pending goal wants an order gone.
     pub(super) fn cancels(&self, order: &Order) -> bool {
         self.enforcements.iter().any(|enforcement| enforcement.goal.cancels(order))
+    }
+
+    /// An order cannot be cancelled: the broker refused. It is left to whoever placed it.
+    pub(super) fn leave_exit(&mut self, order_id: OrderId) {
+        self.exits.values_mut().for_each(|order_ids| {
+            order_ids.remove(&order_id);
+        });
     }
 
     /// Whether a breach of this rule with this goal is being dealt with already. While a reduction is under way its rule

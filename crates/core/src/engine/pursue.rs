@@ -12,7 +12,7 @@ use super::desk::{Context, Desk};
 use super::enforce::revise;
 use super::input::RequestFailure;
 use super::outbox::{Attempt, is_market_order_on_its_way};
-use crate::model::{ContractId, EnforcementStatus, Position, Timestamp, milliseconds_between, time_after_ms};
+use crate::model::{ContractId, EnforcementStatus, Order, OrderId, Position, Timestamp, milliseconds_between, time_after_ms};
 
 /// Waits before the first, second, … fresh look of an enforcement, in milliseconds; the last one repeats.
 const LOOK_AFTER_MS: [i64; 6] = [100, 250, 500, 1_000, 2_000, 5_000];
@@ -37,6 +37,7 @@ impl Desk {
         self.hold_lockout(context);
         self.keep_stops(context);
         self.outbox.forget_what_is_reached(&self.state.book);
+        self.cancel_exits(context);
         if self.outbox.enforcements.is_empty() || !self.heard_from_the_broker {
             return;
         }
@@ -65,12 +66,50 @@ impl Desk {
             })
             .collect();
         for (contract_id, kind, is_being_closed) in wanted {
+            if matches!(kind, RequestKind::ClosePosition(_)) {
+                self.note_exits(&contract_id, context.at);
+            }
             let attempt = if is_being_closed {
                 Attempt::seen_at_the_broker(context.at)
             } else {
                 Attempt::sent(context.send(Some(self.id()), kind))
             };
             self.outbox.closing.insert(contract_id, attempt);
+        }
+    }
+
+    /// Remembers which orders would close a position that is about to be closed whole. Stops of ours see to themselves.
+    fn note_exits(&mut self, contract_id: &ContractId, at: Timestamp) {
+        let book = &self.state.book;
+        let Some(position) = book.position(contract_id) else { return };
+        let closes = |order: &&Order| {
+            order.reduces(position) && !order.is_our_stop() && !is_market_order_on_its_way(order, at)
+        };
+        let exits = book.orders().filter(closes).map(|order| order.id);
+        self.outbox.exits.entry(contract_id.clone()).or_default().extend(exits);
+    }
+
+    /// Cancels what would have closed a position, now that a close of ours has: its fill would open one the other way. In
+    /// a position that was not closed in the end, or was opened anew, nothing of this is touched.
+    fn cancel_exits(&mut self, context: &mut Context<'_>) {
+        if self.outbox.exits.is_empty() {
+            return;
+        }
+        let (book, outbox) = (&self.state.book, &mut self.outbox);
+        let mut exits = std::mem::take(&mut outbox.exits);
+        exits.retain(|contract_id, order_ids| {
+            order_ids.retain(|order_id| book.order(*order_id).is_some());
+            let is_wanted = book.position(contract_id).is_none() || outbox.largest_size(contract_id) == Some(0);
+            is_wanted && !order_ids.is_empty()
+        });
+        let gone = exits.iter().filter(|(contract_id, _)| book.position(contract_id).is_none());
+        let due: Vec<OrderId> = gone.flat_map(|(_, order_ids)| order_ids.iter().copied()).collect();
+        outbox.exits = exits;
+        for order_id in due {
+            if !self.outbox.cancelling.contains_key(&order_id) {
+                let request_id = context.send(Some(self.id()), RequestKind::CancelOrder(order_id));
+                self.outbox.cancelling.insert(order_id, Attempt::sent(request_id));
+            }
         }
     }
 
@@ -153,6 +192,9 @@ impl Desk {
             attempt.repeat_after = Some(time_after_ms(context.at, settles_ms));
             attempt.nothing_was_done =
                 matches!(failure, Some(RequestFailure::Refused { .. } | RequestFailure::NotSent { .. }));
+        }
+        if let (RequestKind::CancelOrder(order_id), Some(RequestFailure::Refused { .. })) = (kind, failure) {
+            self.outbox.leave_exit(*order_id);
         }
         if let (RequestKind::ReducePosition { contract_id, .. }, Some(RequestFailure::Refused { .. })) = (kind, failure)
         {

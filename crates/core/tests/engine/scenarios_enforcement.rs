@@ -367,3 +367,61 @@ fn an_old_trouble_does_not_slow_a_new_enforcement() {
     world.run(10_000);
     assert!(world.log(ALICE)[0].success);
 }
+
+/// A long position with a limit order above it and one below, of which a fill of the first would close it.
+fn with_an_exit_and_an_entry(world: &mut World) -> (OrderId, OrderId) {
+    world.trades(ALICE, MNQ, 1);
+    let mut order = |side: Side, at: &str| {
+        let order_id = OrderId(world.broker.number());
+        let draft = (*limit_order(order_id.0, ALICE, MNQ)).clone();
+        let draft = OrderDraft { side, limit_price: Some(price(at)), ..draft };
+        let order = Order::new(draft, &Checks::at(world.now)).unwrap();
+        world.broker.account(ALICE).orders.insert(order_id, order.clone());
+        world.feed(Event::Order(order));
+        order_id
+    };
+    (order(Side::Sell, "21000"), order(Side::Buy, "19000"))
+}
+
+#[test]
+fn what_would_have_closed_a_position_goes_with_it_and_what_opens_one_stays() {
+    let rules = json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
+    let mut world = World::new(&[ALICE], rules);
+    let (exit, entry) = with_an_exit_and_an_entry(&mut world);
+    world.run(1_000);
+    world.quotes(MNQ, "19900");
+    world.run(5_000);
+    assert!(world.broker.is_flat(ALICE));
+    let kinds: Vec<_> = world.protective_sends().into_iter().map(|(_, kind)| kind).collect();
+    assert_eq!(kinds, [RequestKind::ClosePosition(id(MNQ)), RequestKind::CancelOrder(exit)]);
+    let standing: Vec<_> = world.broker.account(ALICE).orders.keys().copied().collect();
+    assert_eq!(standing, [entry]);
+    assert!(world.log(ALICE)[0].success);
+}
+
+#[test]
+fn an_exit_is_cancelled_after_the_close_was_carried_out_and_no_earlier_and_once_where_that_is_refused() {
+    let rules = json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
+    let mut world = World::new(&[ALICE], rules);
+    let (exit, _) = with_an_exit_and_an_entry(&mut world);
+    world.run(1_000);
+    world.broker.outcomes.extend([Outcome::Refused(2), Outcome::Done, Outcome::Refused(5)]);
+    world.quotes(MNQ, "19900");
+    world.run(120_000);
+    let close = RequestKind::ClosePosition(id(MNQ));
+    let kinds: Vec<_> = world.protective_sends().into_iter().map(|(_, kind)| kind).collect();
+    assert_eq!(kinds, [close.clone(), close, RequestKind::CancelOrder(exit)]);
+    assert!(world.broker.is_flat(ALICE));
+}
+
+#[test]
+fn who_closes_by_hand_keeps_their_orders() {
+    let rules = json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
+    let mut world = World::new(&[ALICE], rules);
+    with_an_exit_and_an_entry(&mut world);
+    world.run(1_000);
+    world.trades(ALICE, MNQ, -1);
+    world.run(120_000);
+    assert!(world.protective_sends().is_empty());
+    assert_eq!(world.broker.account(ALICE).orders.len(), 2);
+}
