@@ -261,7 +261,7 @@ impl Oracle {
     /// The end of a lockout is durable.
     pub fn unlocked(&mut self, account_id: AccountId) {
         if let Some(judged) = self.accounts.get_mut(&account_id) {
-            judged.record.locked = None;
+            judged.record.unlocked();
         }
     }
 
@@ -273,6 +273,32 @@ impl Oracle {
         let may_repeat = matches!(lock, Some(Lasts::Pause { .. }));
         if let Err(what) = judged.record.row(log, goal, may_repeat) {
             self.violation(now, Some(log.account_id), &what);
+        }
+    }
+
+    /// The program closes `size` contracts of a position, or all. `on_its_way` is what its earlier closes will still buy
+    /// (or sell, negative).
+    ///
+    /// One for a position that somebody turned round meanwhile is on the side of the new position: together with the
+    /// close of that one it reverses nothing, and does not count.
+    pub fn closing(
+        &mut self,
+        account_id: AccountId,
+        contract_id: &ContractId,
+        size: Option<i64>,
+        on_its_way: &[i64],
+        now: Timestamp,
+    ) {
+        let Some(judged) = self.accounts.get(&account_id) else { return };
+        let signed = judged.books.size(contract_id);
+        let held = signed.abs();
+        let against: i64 =
+            on_its_way.iter().filter(|close| close.signum() == -signed.signum()).map(|close| close.abs()).sum();
+        let size = size.unwrap_or(held);
+        if against > 0 && against + size > held {
+            let what =
+                format!("a close of {size} {contract_id} beside one of {against} that is on its way, of {held} held");
+            self.violation(now, Some(account_id), &what);
         }
     }
 
