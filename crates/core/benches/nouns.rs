@@ -56,6 +56,7 @@ fn order() -> OrderDraft {
         created_at: now(),
         updated_at: now(),
         is_stop_loss: true,
+        custom_tag: None,
     }
 }
 

@@ -35,6 +35,13 @@ const TOTAL: &str = r#"{
     "max_drawdown": {"limit": 2000, "mode": "trailing_end_of_day"}
 }"#;
 
+/// Every position has a stop that stands, and the price comes near enough to breakeven to be reckoned with.
+const STOPS: &str = r#"{
+    "trade_management": {
+        "auto_stop_loss": true, "auto_breakeven": {"profit_trigger_ticks": 120}, "trailing_stop": {"activation_ticks": 200}
+    }
+}"#;
+
 const MNQ: &str = "CON.F.US.MNQ.H26";
 const MES: &str = "CON.F.US.MES.H26";
 const QUOTES: usize = 20_000;
@@ -52,6 +59,7 @@ struct Scenario {
 fn main() {
     let scenarios = [
         Scenario { name: "per position, calm", rules: PER_POSITION, two_contracts: false, wander_ticks: 40 },
+        Scenario { name: "stops, calm", rules: STOPS, two_contracts: false, wander_ticks: 40 },
         Scenario { name: "total, calm", rules: TOTAL, two_contracts: false, wander_ticks: 40 },
         Scenario { name: "total, busy", rules: TOTAL, two_contracts: true, wander_ticks: 380 },
     ];
@@ -158,8 +166,8 @@ fn engine_holding(scenario: Scenario, accounts: i64) -> (Config, EngineState, Ti
             account_id,
             asked_at: at,
             account: None,
+            orders: if scenario.rules == STOPS { positions.iter().map(stop_of).collect() } else { Vec::new() },
             positions,
-            orders: Vec::new(),
             trades: Vec::new(),
             trades_since: Some(at),
             refused: Vec::new(),
@@ -210,4 +218,29 @@ fn position(account_id: AccountId, contract: &str, points: i64, at: Timestamp) -
         updated_at: at,
     };
     Position::new(draft, &Checks::at(at)).expect("a position")
+}
+
+/// A stop of the trader's, far away from the price.
+fn stop_of(position: &Position) -> Order {
+    let is_long = position.signed_size() > 0;
+    let away = if is_long { -100_000_000_000 } else { 100_000_000_000 };
+    let draft = OrderDraft {
+        id: OrderId(position.account_id.0),
+        account_id: position.account_id,
+        contract_id: position.contract_id.clone(),
+        order_type: OrderType::Stop,
+        side: if is_long { Side::Sell } else { Side::Buy },
+        size: position.size,
+        state: OrderState::Working,
+        limit_price: None,
+        stop_price: Some(Price::from_nanos(position.average_price.nanos() + away)),
+        trail_distance: None,
+        fill_price: None,
+        filled_size: 0,
+        created_at: position.created_at,
+        updated_at: position.updated_at,
+        is_stop_loss: true,
+        custom_tag: None,
+    };
+    Order::new(draft, &Checks::at(position.created_at)).expect("an order")
 }

@@ -6,7 +6,7 @@ mod support;
 
 use jiff::Timestamp;
 use riskd_core::engine::{Event, Request, RequestFailure, RequestId, RequestKind};
-use riskd_core::model::{AccountId, ContractId, Noun, OrderId};
+use riskd_core::model::{AccountId, ContractId, Noun, OrderId, OrderState, Price, Side};
 use riskd_gateway::protocol::wire;
 use support::{Reply, START, SUCCESS, Server, gateway, ok, refused, rows};
 
@@ -169,6 +169,53 @@ async fn a_partial_close_is_sent_once_and_its_refusal_left_to_the_engine() {
         assert_eq!(gateway(&server).perform(&reduce).await, [answer(result)], "{name}");
         assert_eq!((server.count("/partialCloseContract"), server.count("/closeContract")), (1, 0), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_stop_is_placed_moved_and_found_by_its_tag() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/api/Order/place" => Some(ok(r#"{"orderId":31,"success":true,"errorCode":0}"#)),
+        "/api/Order/modify" => Some(refused(3)),
+        "/api/Order/search" => Some(rows(
+            "orders",
+            r#"[{"id":30,"accountId":704,"contractId":"X","status":1,"type":1,"side":1,"size":2,"limitPrice":1,"customTag":"mine"},
+                {"id":31,"accountId":704,"contractId":"X","status":5,"type":4,"side":1,"size":2,"stopPrice":90,"customTag":"riskd-stop-1"}]"#,
+        )),
+        _ => None,
+    })
+    .await;
+    let gateway = gateway(&server);
+    let price = |text: &str| Price::parse(text).unwrap();
+    let place = RequestKind::PlaceStop {
+        contract_id: contract(),
+        side: Side::Sell,
+        size: 2,
+        stop_price: price("19997.25"),
+        tag: "riskd-stop-1".into(),
+    };
+    assert_eq!(gateway.perform(&request(place)).await, [answer(Ok(()))]);
+    let (order_id, stop_price) = (OrderId(31), Some(price("19998.5")));
+    let change = RequestKind::MoveStop { order_id, size: Some(3), stop_price, limit_price: None };
+    let rejected = refusal(3, "Order/modify refused (code 3, rejected)");
+    assert_eq!(gateway.perform(&request(change)).await, [answer(rejected)]);
+    let find = RequestKind::FindOrder { tag: "riskd-stop-1".into(), since: start() };
+    let events = gateway.perform(&request(find)).await;
+    let [Event::Order(found), last] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(
+        (found.id, found.state, found.custom_tag.as_deref()),
+        (order_id, OrderState::Rejected, Some("riskd-stop-1"))
+    );
+    assert_eq!(*last, answer(Ok(())));
+    let sent: Vec<_> =
+        server.seen().into_iter().map(|seen| seen.body).filter(|body| !body.contains("apiKey")).collect();
+    assert_eq!(
+        sent[0],
+        r#"{"accountId":704,"contractId":"CON.F.US.MNQ.Z26","type":4,"side":1,"size":2,"limitPrice":null,"stopPrice":19997.25,"trailPrice":null,"customTag":"riskd-stop-1"}"#
+    );
+    assert_eq!(
+        sent[1],
+        r#"{"accountId":704,"orderId":31,"size":3,"limitPrice":null,"stopPrice":19998.5,"trailPrice":null}"#
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Everything the engine can ask for.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -7,7 +9,7 @@ use super::input::{Hub, RequestFailure};
 use crate::model::{
     AccountId, AdminAct, Commitment, Contract, ContractId, DailyPnl, DailyUnrealizedPnl, DrawdownMark,
     EnforcementAction, EnforcementId, EnforcementLog, Invalid, Lockout, Money, Order, OrderId, Position, PositionId,
-    RuleId, Trade,
+    Price, RuleId, Side, Trade,
 };
 use crate::rules::Goal;
 
@@ -143,6 +145,37 @@ pub enum RequestKind {
     },
     /// Cancel an order.
     CancelOrder(OrderId),
+    /// Place a stop order.
+    PlaceStop {
+        /// The contract.
+        contract_id: ContractId,
+        /// The side that closes the position.
+        side: Side,
+        /// How many contracts.
+        size: i64,
+        /// Where, in points.
+        stop_price: Price,
+        /// Its tag, which no other order of the account has.
+        tag: Arc<str>,
+    },
+    /// Change a stop order. What is absent stays.
+    MoveStop {
+        /// The order.
+        order_id: OrderId,
+        /// Contracts, with what is filled already.
+        size: Option<i64>,
+        /// Where, in points.
+        stop_price: Option<Price>,
+        /// The limit of a stop-limit order, in points.
+        limit_price: Option<Price>,
+    },
+    /// Say what became of the order with this tag. Alive or finished, it comes as [`super::Event::Order`] before the answer.
+    FindOrder {
+        /// The tag.
+        tag: Arc<str>,
+        /// It was placed after this moment.
+        since: Timestamp,
+    },
     /// Say what there is: positions and living orders, suspended ones too.
     Snapshot {
         /// From when on trades are wanted, and the account with them; absent when they are not.

@@ -63,13 +63,13 @@ impl EngineState {
                 .or_else(|| self.missing_for(rule, desk, unpriced.as_deref()))
                 .or_else(|| rule.not_armed(&view)),
         });
-        let unavailable = account.rules.unavailable().iter().map(|(rule_id, key)| RuleArming {
+        let idle = account.rules.idle().iter().map(|idle| RuleArming {
             account_id,
-            rule_id: *rule_id,
-            key,
-            not_armed: Some("this version does not have it".to_owned()),
+            rule_id: idle.rule_id,
+            key: idle.key,
+            not_armed: Some(idle.reason.to_owned()),
         });
-        let mut all: Vec<_> = armed.chain(unavailable).collect();
+        let mut all: Vec<_> = armed.chain(idle).collect();
         all.sort_by_key(|rule| rule.rule_id);
         all
     }

@@ -12,6 +12,7 @@ use super::drawdown::MarkOnDisk;
 use super::look_budget::LookBudget;
 use super::memory::RecordedTrade;
 use super::outbox::Outbox;
+use super::stops::Stops;
 use super::unlock::PendingUnlock;
 use crate::model::{AccountId, ContractId, EnforcementId, Money, RuleId, Trade, time_after_ms};
 use crate::rules::Trigger;
@@ -26,6 +27,8 @@ pub(super) struct Desk {
     pub(super) state: AccountState,
     pub(super) outbox: Outbox,
     pub(super) reconciliation: Reconciliation,
+    /// Stops that this program places and moves.
+    pub(super) stops: Stops,
     /// Whether the broker has said in this run what there is. Until then the book holds what the database remembers,
     /// and nothing is done on the strength of that.
     pub(super) heard_from_the_broker: bool,

@@ -79,7 +79,8 @@ impl Desk {
         let book = &self.state.book;
         let grown: Vec<&Position> =
             book.positions().filter(|position| position.size > standing.largest_size(position)).collect();
-        let is_new = |order: &&Order| !standing.has_order(order.id);
+        // A stop of ours belongs to a position that may stay; one that does not is cancelled elsewhere.
+        let is_new = |order: &&Order| !standing.has_order(order.id) && !order.is_our_stop();
         let resting: Vec<&Order> =
             book.orders().filter(is_new).filter(|order| !is_market_order_on_its_way(order, context.at)).collect();
         if grown.is_empty() && resting.is_empty() {

@@ -60,6 +60,9 @@ impl Desk {
             return self.observe_order_gone(context, order.id, order.state);
         }
         let order_id = order.id;
+        // An update may leave the tag out.
+        let known = self.state.book.order(order_id).and_then(|known| known.custom_tag.clone());
+        let order = if order.custom_tag.is_none() && known.is_some() { order.tagged(known) } else { order };
         let before = self.state.book.put_order(order.clone(), context.at);
         if before.as_ref().is_some_and(|before| is_same_order(before, &order)) {
             return None;
@@ -215,5 +218,7 @@ fn is_same_position(one: &Position, other: &Position) -> bool {
 fn is_same_order(one: &Order, other: &Order) -> bool {
     let mut same_time = (**other).clone();
     same_time.updated_at = one.updated_at;
+    // What the database remembers has no tag.
+    same_time.custom_tag.clone_from(&one.custom_tag);
     **one == same_time
 }

@@ -173,7 +173,7 @@ fn sizes(goal: &Goal) -> Vec<(ContractId, i64)> {
             contract_ids.iter().map(|contract_id| (contract_id.clone(), 0)).collect()
         }
         Goal::NothingBeyond { sizes, .. } => sizes.clone(),
-        Goal::Flat { .. } | Goal::OrdersGone { .. } => Vec::new(),
+        Goal::Flat { .. } | Goal::OrdersGone { .. } | Goal::StopStands { .. } => Vec::new(),
     }
 }
 

@@ -118,7 +118,8 @@ fn band(config: &Config, desk: &Desk, view: &AccountView<'_>, position: &Positio
     let market = view.markets.get(&position.contract_id);
     let priced = market.and_then(|market| Some((market, market.contract()?, market.last()?)));
     let Some((market, contract, last)) = priced else { return Band::EMPTY };
-    if !desk.heard_from_the_broker || !position.has_known_direction() {
+    let is_asked = !position.has_known_direction() || desk.awaits_a_stop(&position.contract_id);
+    if !desk.heard_from_the_broker || is_asked {
         return Band::EMPTY;
     }
     let Some(account) = desk.account_config(config) else { return Band::EMPTY };

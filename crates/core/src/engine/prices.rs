@@ -110,7 +110,7 @@ impl EngineState {
         };
         desk.note(config, &self.markets, at, trigger);
         let view = desk.view(&self.markets, at);
-        let is_breached = is_breached(config, desk, &view, trigger);
+        let is_breached = is_breached(config, desk, &view, trigger) || desk.stop_is_due(config, &view, contract_id);
         if let Some(unrealized_pnl) = extreme_pnl(&view, contract_id)
             && let Some(market) = self.markets.get_mut(contract_id)
             && market.told_extreme.insert(account_id)

@@ -35,6 +35,7 @@ impl Desk {
     /// Sends what is wanted and not on its way, and plans the next look.
     pub(super) fn pursue(&mut self, context: &mut Context<'_>) {
         self.hold_lockout(context);
+        self.keep_stops(context);
         self.outbox.forget_what_is_reached(&self.state.book);
         if self.outbox.enforcements.is_empty() || !self.heard_from_the_broker {
             return;
@@ -75,7 +76,7 @@ impl Desk {
 
     /// Whether a market order on its way makes the position smaller: a close of ours whose answer this program did not
     /// live to see, or the trader's own. A second close beside it could turn the position round.
-    fn is_being_closed(&self, position: &Position, at: Timestamp) -> bool {
+    pub(super) fn is_being_closed(&self, position: &Position, at: Timestamp) -> bool {
         self.state.book.orders().any(|order| is_market_order_on_its_way(order, at) && order.reduces(position))
     }
 
@@ -137,7 +138,11 @@ impl Desk {
             }
             RequestKind::CancelOrder(order_id) => self.outbox.cancelling.get_mut(order_id),
             RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) => None,
+            RequestKind::PlaceStop { .. } | RequestKind::MoveStop { .. } | RequestKind::FindOrder { .. } => None,
         };
+        if let Some(look_at) = self.stops.answered(request_id, failure, context.at) {
+            self.reconciliation.glance_by(look_at);
+        }
         if let Some(attempt) = attempt.filter(|attempt| attempt.request_id == Some(request_id)) {
             let settles_ms = match (kind, failure) {
                 (RequestKind::CancelOrder(_), _)
@@ -165,13 +170,15 @@ impl Desk {
     pub(super) fn confirm(&mut self, context: &mut Context<'_>, proof: Proof) -> bool {
         let at = context.at;
         let being_closed = self.contracts_being_closed(at);
+        self.stops.settle(&self.state.book, context.account_count);
+        self.stops.looked(proof.asked_at, at);
         self.outbox.looked(proof.asked_at, &being_closed, time_after_ms(at, CLOSE_SETTLES_MS));
         let book = &self.state.book;
         let (done, pending): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.outbox.enforcements).into_iter().partition(|pending| {
                 proof.asked_at >= pending.log.timestamp
                     && proof.positions
-                    && (proof.orders || !pending.goal.cancels_orders())
+                    && (proof.orders || !pending.goal.speaks_of_orders())
                     && pending.is_reached(book, at)
             });
         self.outbox.enforcements = pending;

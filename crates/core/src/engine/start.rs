@@ -12,6 +12,7 @@ use super::memory::{AccountMemory, Memory};
 use super::outbox::{Enforcement, Outbox};
 use super::price_index::PriceIndex;
 use super::step::EngineState;
+use super::stops::Stops;
 use crate::model::{AccountId, DrawdownMark, EnforcementLog, Order, Position, RuleId, time_after_ms};
 use crate::rules::Goal;
 use crate::state::{
@@ -121,6 +122,7 @@ fn desk(
     });
     let mut tracking = Tracking::default();
     tracking.remember(&book, markets);
+    let stops = Stops::remembered(&pending, at);
     let enforcements = pending.into_iter().map(|(log, goal)| Enforcement { log, goal, told: None }).collect();
     Desk {
         state: AccountState {
@@ -143,6 +145,7 @@ fn desk(
         },
         outbox: Outbox { enforcements, ..Outbox::default() },
         reconciliation: Reconciliation::default(),
+        stops,
         heard_from_the_broker: false,
         recorded_trades,
         earlier_days,

@@ -64,6 +64,7 @@ pub fn step(engine: &mut EngineState, config: &Config, input: Input, actions: &m
             });
         }
         Event::Order(order) => engine.with_desk(config, at, actions, order.account_id, |desk, context| {
+            desk.stops.note(&order, context.at);
             let trigger = desk.observe_order(context, order);
             desk.ask_rules(context, trigger.as_slice());
         }),

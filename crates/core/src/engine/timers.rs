@@ -180,11 +180,12 @@ impl Desk {
         self.rules_wake_at = self.next_moment_of_a_rule(config, markets, at);
         let lockout_ends = self.next_end_of_a_lockout(at);
         let look = self.reconciliation.next_at().filter(|_| self.reconciliation.outstanding.is_none());
+        let stops = self.next_of_a_stop(config, at);
         let slow = self.outbox.enforcements.iter().filter_map(|pending| {
             let after_ms = next_severity_after_ms(&config.enforcement, pending.told)?;
             Some(time_after_ms(pending.log.timestamp, after_ms))
         });
-        [lockout_ends, look, self.rules_wake_at, self.mark_on_disk.due_at()]
+        [lockout_ends, look, self.rules_wake_at, self.mark_on_disk.due_at(), stops]
             .into_iter()
             .flatten()
             .chain(slow)

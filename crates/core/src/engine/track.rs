@@ -49,6 +49,7 @@ impl Desk {
         match note {
             Note::Strayed { contract_id, strayed } => self.state.tracking.stray(contract_id.as_ref(), strayed),
             Note::Drawdown(note) => self.set_drawdown(note, at),
+            Note::Best { contract_id, price } => self.state.tracking.improve(&contract_id, price),
         }
     }
 }

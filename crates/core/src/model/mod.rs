@@ -40,6 +40,7 @@ pub use ids::{AccountId, ContractId, EnforcementId, OrderId, PositionId, RuleId,
 pub use invalid::{Invalid, Noun};
 pub use lockout::{Lockout, LockoutDraft};
 pub use money::{Money, Price, TickSize};
+pub(crate) use order::stop_tag;
 pub use order::{Order, OrderDraft, OrderState, OrderType, Side};
 pub use position::{EXTREME_PNL_PER_CONTRACT, Position, PositionDraft, PositionType};
 pub use quote::{Quote, QuoteDraft};

@@ -1,5 +1,7 @@
 //! A working or finished order.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::time::time_after_ms;
@@ -197,6 +199,16 @@ pub struct OrderDraft {
     pub updated_at: Timestamp,
     /// Whether it is there to protect a position.
     pub is_stop_loss: bool,
+    /// The tag it was placed with, where the gateway says so; the database does not keep it.
+    pub custom_tag: Option<Arc<str>>,
+}
+
+/// How the tags of the stops begin that this program places: by them it knows its own again after a restart.
+const TAG_OF_OUR_STOPS: &str = "riskd-stop-";
+
+/// The tag of a stop that this program places: of the moment, and a number that is given once in a run.
+pub(crate) fn stop_tag(at: Timestamp, number: u64) -> Arc<str> {
+    Arc::from(format!("{TAG_OF_OUR_STOPS}{}-{number}", at.as_millisecond()))
 }
 
 /// How long a market order may take to fill, in milliseconds; one that is older hangs.
@@ -231,6 +243,22 @@ impl Order {
             return invalid("trail_distance", &distance, "must be greater than 0");
         }
         Ok(Self(draft))
+    }
+
+    /// Whether this is a stop that this program placed.
+    pub fn is_our_stop(&self) -> bool {
+        self.order_type == OrderType::Stop
+            && self.custom_tag.as_deref().is_some_and(|tag| tag.starts_with(TAG_OF_OUR_STOPS))
+    }
+
+    /// Contracts that can still fill.
+    pub fn remaining(&self) -> i64 {
+        self.size - self.filled_size
+    }
+
+    /// The same order with a tag.
+    pub(crate) fn tagged(self, custom_tag: Option<Arc<str>>) -> Self {
+        Self(OrderDraft { custom_tag, ..self.0 })
     }
 
     /// Whether a fill would make this position smaller (or turn it round): it is on the other side of the same contract.

@@ -40,7 +40,8 @@ impl Offenders {
         }
         for order in book.orders().filter(|order| !order.is_about_to_fill(view.at)) {
             let Some(block) = block_of(&order.contract_id) else { continue };
-            if !(block.spares_what_was_held && is_an_exit(view, order)) {
+            // A stop of ours is of the size of its position and goes with it, a moment later than the position changes.
+            if !(block.spares_what_was_held && (order.is_our_stop() || is_an_exit(view, order))) {
                 offenders.orders.push((order.id, order.contract_id.clone()));
             }
         }

@@ -8,6 +8,7 @@ mod cooldown;
 mod gauge;
 mod limit;
 mod slack;
+pub(crate) mod stop_plan;
 mod verdict;
 
 use std::any::Any;
@@ -16,11 +17,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{ContractId, RuleId};
+use crate::model::{ContractId, Position, RuleId};
 use crate::state::AccountView;
 
 pub use gauge::{Gauge, Reading};
 pub use slack::Slack;
+pub use trade_management::{Earned, StopLevels};
 pub use verdict::{Breach, DrawdownNote, Goal, LockTerm, Note, Trigger, Verdict};
 
 /// Gives a rule to those who must compare it with another of its kind.
@@ -60,6 +62,11 @@ pub trait Rule: AsAny + Send + Sync + std::fmt::Debug {
         if self.watches(&Trigger::Price(contract_id.clone())) { Slack::NONE } else { Slack::UNLIMITED }
     }
 
+    /// Where the rule wants the stop of a position to stand; absent when it has nothing to say of stops, or cannot yet.
+    fn stop_levels(&self, _view: &AccountView<'_>, _position: &Position) -> Option<StopLevels> {
+        None
+    }
+
     /// The rule in one sentence with its numbers.
     fn sentence(&self) -> String;
 
@@ -76,6 +83,11 @@ pub trait Rule: AsAny + Send + Sync + std::fmt::Debug {
 
     /// Why the rule could not fire now, besides what every rule needs of the broker; absent when it could.
     fn not_armed(&self, _view: &AccountView<'_>) -> Option<String> {
+        None
+    }
+
+    /// Why the rule can do nothing whatever happens, as it is configured; absent when it can.
+    fn never_acts(&self) -> Option<&'static str> {
         None
     }
 
@@ -113,11 +125,22 @@ pub struct RuleConfigError {
     pub problem: String,
 }
 
+/// A rule that is enabled and, as it is configured, can never do anything: it is not armed, and that must be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdleRule {
+    /// Its stable code.
+    pub rule_id: RuleId,
+    /// Its key in the config file.
+    pub key: &'static str,
+    /// Why it can do nothing.
+    pub reason: &'static str,
+}
+
 /// The rules of an account, in order of precedence.
 #[derive(Clone, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<dyn Rule>>,
-    unavailable: Vec<(RuleId, &'static str)>,
+    idle: Vec<IdleRule>,
     strict_mode: bool,
     not_committed: bool,
     sections: BTreeMap<String, String>,
@@ -129,7 +152,7 @@ impl std::fmt::Debug for RuleSet {
         formatter
             .debug_struct("RuleSet")
             .field("rules", &self.rules)
-            .field("unavailable", &self.unavailable)
+            .field("idle", &self.idle)
             .field("strict_mode", &self.strict_mode)
             .field("commitment", &self.commitment())
             .finish()
@@ -137,14 +160,14 @@ impl std::fmt::Debug for RuleSet {
 }
 
 impl RuleSet {
-    /// Every enabled rule.
+    /// Every enabled rule that can do something.
     pub fn rules(&self) -> impl Iterator<Item = &dyn Rule> {
         self.rules.iter().map(AsRef::as_ref)
     }
 
-    /// Rules that the config enables and this version does not have: they are not armed, and that must be said.
-    pub fn unavailable(&self) -> &[(RuleId, &'static str)] {
-        &self.unavailable
+    /// Rules that are enabled and can do nothing.
+    pub fn idle(&self) -> &[IdleRule] {
+        &self.idle
     }
 
     /// The same rules; with `strict_mode`, any breach closes all and locks without end.
@@ -177,15 +200,24 @@ impl RuleSet {
         self.sections.get(key).map(String::as_str)
     }
 
-    /// A set without rules that knows the same ones to be missing.
+    /// A set without rules that says of the same ones that they are idle.
     pub(crate) fn like(other: &Self) -> Self {
-        Self { unavailable: other.unavailable.clone(), ..Self::default() }
+        Self { idle: other.idle.clone(), ..Self::default() }
     }
 
     /// Takes a rule over from another set, after those it has.
     pub(crate) fn take(&mut self, other: &Self, key: &str) {
         self.rules.extend(other.rules.iter().find(|rule| rule.key() == key).cloned());
         self.sections.extend(other.sections.get_key_value(key).map(|(key, text)| (key.clone(), text.clone())));
+    }
+
+    /// Adds a rule after those it has, with the text of its section.
+    fn add(&mut self, rule: Arc<dyn Rule>, section: Option<(&String, &String)>) {
+        if let Some(reason) = rule.never_acts() {
+            return self.idle.push(IdleRule { rule_id: rule.id(), key: rule.key(), reason });
+        }
+        self.rules.push(rule);
+        self.sections.extend(section.map(|(key, text)| (key.clone(), text.clone())));
     }
 
     /// Whether any breach closes all and locks without end.
@@ -199,7 +231,6 @@ impl RuleSet {
 macro_rules! rules {
     (
         available { $($module:ident),* $(,)? }
-        in_a_later_version { $($later:ident = $number:literal),* $(,)? }
     ) => {
         $(pub mod $module;)*
 
@@ -212,10 +243,6 @@ macro_rules! rules {
                 #[serde(default)]
                 pub $module: Option<$module::Config>,
             )*
-            $(
-                #[serde(default)]
-                $later: Option<OnlyEnabled>,
-            )*
             /// The text of each section, as JSON: what an account commits itself to. Handed in by whoever reads the file.
             #[serde(skip)]
             pub sections: BTreeMap<String, String>,
@@ -223,23 +250,14 @@ macro_rules! rules {
 
         impl RulesConfig {
             /// Every key that may stand in the section, in order of precedence.
-            pub const KEYS: &[&str] = &[$(stringify!($module),)* $(stringify!($later),)*];
+            pub const KEYS: &[&str] = &[$(stringify!($module),)*];
 
             /// The enabled rules with their options checked.
             pub fn build(&self) -> Result<RuleSet, RuleConfigError> {
                 let mut set = RuleSet::default();
                 $(
                     if let Some(config) = self.$module.as_ref().filter(|config| config.enabled) {
-                        set.rules.push(Arc::new(config.build()?));
-                        let section = self.sections.get_key_value(stringify!($module));
-                        set.sections.extend(section.map(|(key, text)| (key.clone(), text.clone())));
-                    }
-                )*
-                $(
-                    if self.$later.as_ref().is_some_and(|section| section.enabled)
-                        && let Some(rule_id) = RuleId::from_number($number)
-                    {
-                        set.unavailable.push((rule_id, stringify!($later)));
+                        set.add(Arc::new(config.build()?), self.sections.get_key_value(stringify!($module)));
                     }
                 )*
                 Ok(set)
@@ -264,17 +282,8 @@ rules! {
         daily_realized_profit,
         max_drawdown,
         news_window,
+        trade_management,
     }
-    in_a_later_version {
-        trade_management = 12,
-    }
-}
-
-/// A section of which only `enabled` is read.
-#[derive(Debug, Clone, serde::Deserialize)]
-struct OnlyEnabled {
-    #[serde(default = "enabled_by_default")]
-    enabled: bool,
 }
 
 /// A section that is there is enabled unless it says otherwise.

@@ -132,9 +132,11 @@ impl SymbolBlocks {
         }
     }
 
-    /// An order that only makes a position smaller which may stay, stays with it: it may be its protective stop.
+    /// An order that only makes a position smaller which may stay, stays with it: it may be its protective stop. One of ours
+    /// is cancelled with the end of its position.
     fn may_stay(&self, view: &AccountView<'_>, order: &Order) -> bool {
-        self.size_that_may_stay(view, &order.contract_id) > 0
+        order.is_our_stop() && !self.close_existing
+            || self.size_that_may_stay(view, &order.contract_id) > 0
             && view.account.book.position(&order.contract_id).is_some_and(|position| order.reduces(position))
     }
 }

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::model::{ContractId, EnforcementAction, Money, Order, OrderId};
-use crate::state::{Book, Drawdown, Strayed};
+use crate::model::{ContractId, EnforcementAction, Money, Order, OrderId, PositionId, Price};
+use crate::state::{Book, Drawdown, Strayed, is_tighter};
 
 /// What just happened to the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,13 @@ pub enum Note {
     },
     /// The mark of the drawdown is set, or rises.
     Drawdown(DrawdownNote),
+    /// The price stands better for a position than it ever did.
+    Best {
+        /// The position's contract.
+        contract_id: ContractId,
+        /// The price, in points.
+        price: Price,
+    },
 }
 
 /// A new mark of a drawdown.
@@ -159,6 +166,21 @@ pub enum Goal {
         /// Orders that may stay.
         order_ids: Vec<OrderId>,
     },
+    /// A position has its stop. Nothing is closed and nothing cancelled for it.
+    StopStands {
+        /// The contract.
+        contract_id: ContractId,
+        /// The position; once it is gone or turned round, nothing is left to be reached.
+        position_id: PositionId,
+        /// Whether it is long.
+        is_long: bool,
+        /// Where the stop is to stand, in points.
+        stop: Price,
+        /// The stop that is moved there; absent where one is placed.
+        order_id: Option<OrderId>,
+        /// The tag of the one that is placed, by which the next run can ask what became of it.
+        tag: Option<String>,
+    },
 }
 
 impl Goal {
@@ -169,7 +191,7 @@ impl Goal {
             Self::PositionClosed { contract_id: closed } => (closed == contract_id).then_some(0),
             Self::Reduced { targets } => listed(targets, contract_id),
             Self::ContractsFlat { contract_ids } => contract_ids.contains(contract_id).then_some(0),
-            Self::OrdersGone { .. } => None,
+            Self::OrdersGone { .. } | Self::StopStands { .. } => None,
             Self::NothingBeyond { contract_id: only, sizes, .. } => {
                 let speaks_of_it = only.as_ref().is_none_or(|only| only == contract_id);
                 speaks_of_it.then(|| listed(sizes, contract_id).unwrap_or(0))
@@ -193,31 +215,45 @@ impl Goal {
 
     /// Whether the book shows it.
     pub fn is_met_by(&self, book: &Book) -> bool {
+        if let Self::StopStands { contract_id, position_id, is_long, stop, order_id, .. } = self {
+            let held = book.position(contract_id).filter(|held| held.id == *position_id);
+            return held.filter(|held| (held.signed_size() > 0) == *is_long).is_none_or(|held| match order_id {
+                Some(order_id) => book.order(*order_id).is_none_or(|order| {
+                    order.stop_price.is_some_and(|at| at == *stop || is_tighter(*is_long, at, *stop))
+                }),
+                None => {
+                    let closes = |order: &&Order| order.order_type.is_stop() && order.reduces(held);
+                    book.orders().filter(closes).map(Order::remaining).fold(0, i64::saturating_add) >= held.size
+                }
+            });
+        }
         !book.orders().any(|order| self.cancels(order))
             && book
                 .positions()
                 .all(|position| self.largest_size(&position.contract_id).is_none_or(|largest| position.size <= largest))
     }
 
-    /// Whether any order must go.
-    pub fn cancels_orders(&self) -> bool {
+    /// Whether what it wants of orders must be seen.
+    pub fn speaks_of_orders(&self) -> bool {
         match self {
             Self::Flat { cancel_orders } => *cancel_orders,
-            Self::ContractsFlat { .. } | Self::OrdersGone { .. } | Self::NothingBeyond { .. } => true,
+            Self::ContractsFlat { .. } | Self::OrdersGone { .. } => true,
+            Self::NothingBeyond { .. } | Self::StopStands { .. } => true,
             Self::PositionClosed { .. } | Self::Reduced { .. } => false,
         }
     }
 
-    /// Whether this order must go.
+    /// Whether this order must go. Where positions may stay, the stop that this program placed for one stays with it.
     pub fn cancels(&self, order: &Order) -> bool {
         match self {
             Self::Flat { cancel_orders } => *cancel_orders,
             Self::ContractsFlat { contract_ids } => contract_ids.contains(&order.contract_id),
             Self::OrdersGone { order_ids } => order_ids.contains(&order.id),
             Self::NothingBeyond { contract_id: only, order_ids, .. } => {
-                only.as_ref().is_none_or(|only| *only == order.contract_id) && !order_ids.contains(&order.id)
+                let speaks_of_it = only.as_ref().is_none_or(|only| *only == order.contract_id);
+                speaks_of_it && !order_ids.contains(&order.id) && !order.is_our_stop()
             }
-            Self::PositionClosed { .. } | Self::Reduced { .. } => false,
+            Self::PositionClosed { .. } | Self::Reduced { .. } | Self::StopStands { .. } => false,
         }
     }
 }

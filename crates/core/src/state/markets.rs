@@ -19,6 +19,7 @@ pub struct Market {
     bid: Option<Price>,
     ask: Option<Price>,
     last: Option<Price>,
+    last_at: Option<Timestamp>,
     quoted_at: Option<Timestamp>,
     holders: BTreeSet<AccountId>,
     /// Whether quotes were asked for.
@@ -80,6 +81,12 @@ impl Market {
         self.last
     }
 
+    /// The last traded price, in points, if it was told at `opened_at` or later: one that is older says nothing of how a
+    /// position fared.
+    pub fn last_since(&self, opened_at: Timestamp) -> Option<Price> {
+        self.last.filter(|_| self.last_at.is_some_and(|last_at| last_at >= opened_at))
+    }
+
     /// When the newest price was quoted.
     pub fn quoted_at(&self) -> Option<Timestamp> {
         self.quoted_at
@@ -121,7 +128,9 @@ impl Market {
         }
         self.bid = quote.bid.or(self.bid);
         self.ask = quote.ask.or(self.ask);
-        self.last = quote.last.or(self.last);
+        if quote.last.is_some() {
+            (self.last, self.last_at) = (quote.last, Some(quote.timestamp));
+        }
         self.quoted_at = Some(quote.timestamp);
         true
     }

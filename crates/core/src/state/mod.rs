@@ -22,6 +22,7 @@ pub use session::Session;
 pub use standing::Standing;
 pub(crate) use standing::UnseenFills;
 pub use tracking::{Strayed, Tracked, Tracking};
+pub(crate) use tracking::{is_tighter, protects};
 pub use trades::KnownTrade;
 pub(crate) use trades::TradeMemory;
 

@@ -26,6 +26,7 @@ pub struct Tracked {
     average_price: Price,
     unprotected_since: Option<Timestamp>,
     strayed: Strayed,
+    best: Option<Price>,
 }
 
 /// Whether a P&L has been far above or far below zero since the position got its present average price.
@@ -48,6 +49,11 @@ impl Tracked {
     /// Since when the position has had no protective stop without a break; absent while it has one.
     pub fn unprotected_since(&self) -> Option<Timestamp> {
         self.unprotected_since
+    }
+
+    /// The best price that a rule had remembered while the position has been on this side, in points.
+    pub fn best(&self) -> Option<Price> {
+        self.best
     }
 
     /// Whether its P&L has been far from zero.
@@ -78,6 +84,13 @@ impl Tracking {
         }
     }
 
+    /// Keeps the best price of a position.
+    pub(crate) fn improve(&mut self, contract_id: &ContractId, price: Price) {
+        if let Some(tracked) = self.positions.get_mut(contract_id) {
+            tracked.best = Some(price);
+        }
+    }
+
     /// Takes over what the database remembers: of a position that had its stop to the last, that it had.
     pub(crate) fn remember(&mut self, book: &Book, markets: &Markets) {
         for position in book.positions().filter(|position| is_protected(book, markets, position)) {
@@ -99,7 +112,11 @@ impl Tracking {
                 .entry(position.contract_id.clone())
                 .and_modify(|known| {
                     if !known.is_of(position) {
-                        *known = Tracked { unprotected_since: known.unprotected_since, ..Tracked::new(position) };
+                        let is_turned =
+                            known.position_id != position.id || known.position_type != position.position_type;
+                        let best = known.best.filter(|_| !is_turned);
+                        let unprotected_since = known.unprotected_since;
+                        *known = Tracked { unprotected_since, best, ..Tracked::new(position) };
                         self.total_strayed = Strayed::default();
                     }
                 })
@@ -126,6 +143,7 @@ impl Tracked {
             average_price: position.average_price,
             unprotected_since: None,
             strayed: Strayed::default(),
+            best: None,
         }
     }
 
@@ -134,6 +152,11 @@ impl Tracked {
             && self.position_type == position.position_type
             && self.average_price == position.average_price
     }
+}
+
+/// Whether a stop at `one` lets go of less than one at `other`.
+pub(crate) fn is_tighter(is_long: bool, one: Price, other: Price) -> bool {
+    if is_long { one > other } else { one < other }
 }
 
 /// Whether stops that can still fill cover the whole position. Several that add up to its size cover it.

@@ -115,6 +115,7 @@ pub fn order(
             created_at: noon(),
             updated_at: noon(),
             is_stop_loss: false,
+            custom_tag: None,
         },
         &checks(),
     )

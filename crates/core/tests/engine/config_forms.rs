@@ -140,7 +140,7 @@ fn a_rule_that_is_switched_off_is_neither_armed_nor_missing() {
     let off: serde_json::Map<_, _> =
         RulesConfig::KEYS.iter().map(|key| ((*key).to_owned(), json!({"enabled": false}))).collect();
     let set = rules(off.into());
-    assert_eq!((set.rules().count(), set.unavailable().len()), (0, 0));
+    assert_eq!((set.rules().count(), set.idle().len()), (0, 0));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn every_rule_has_its_key_its_number_and_its_place() {
     let mut config: RulesConfig = serde_json::from_value(all.into()).unwrap();
     config.news_window.as_mut().unwrap().events = Some(std::sync::Arc::default());
     let set = config.build().unwrap();
-    assert_eq!(set.rules().count() + set.unavailable().len(), usize::from(RuleId::LAST));
+    assert_eq!(set.rules().count() + set.idle().len(), usize::from(RuleId::LAST));
 }
 
 /// The least that a rule's section must say.

@@ -29,6 +29,16 @@ fn rule_sets() -> Vec<Value> {
         json!({"max_drawdown": {"limit": 600}}),
         json!({"max_drawdown": {"limit": 600, "mode": "trailing_end_of_day"}}),
         json!({"max_drawdown": {"limit": 600, "mode": "static", "lockout_until": "daily_reset"}}),
+        json!({"trade_management": {"auto_stop_loss": true}}),
+        json!({"trade_management": {"auto_breakeven": {"profit_trigger_ticks": 4, "offset_ticks": 1}}}),
+        json!({"trade_management": {"trailing_stop": {"activation_ticks": 6, "trail_distance_ticks": 3}}}),
+        json!({
+            "trade_management": {
+                "auto_stop_loss": true, "stop_loss_ticks": 12, "auto_breakeven": {"profit_trigger_ticks": 3},
+                "trailing_stop": {"activation_ticks": 8, "trail_distance_ticks": 10},
+            },
+            "daily_unrealized_loss": {"loss_limit": 700},
+        }),
         all,
     ]
 }
@@ -189,7 +199,7 @@ fn the_days_of_the_comparison_hold_breaches_of_every_rule() {
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let mut breached: BTreeMap<RuleId, usize> = BTreeMap::new();
-    for _ in 0..100 {
+    for _ in 0..160 {
         let happenings = day().new_tree(&mut runner).unwrap().current();
         for (_, action) in play(&happenings, false) {
             if let Action::Notice(Notice::Breach { rule_id, .. }) = action {
@@ -197,7 +207,9 @@ fn the_days_of_the_comparison_hold_breaches_of_every_rule() {
             }
         }
     }
-    for rule_id in [RuleId::DAILY_UNREALIZED_LOSS, RuleId::MAX_UNREALIZED_PROFIT, RuleId::MAX_DRAWDOWN] {
+    let watch_prices =
+        [RuleId::DAILY_UNREALIZED_LOSS, RuleId::MAX_UNREALIZED_PROFIT, RuleId::MAX_DRAWDOWN, RuleId::TRADE_MANAGEMENT];
+    for rule_id in watch_prices {
         assert!(breached.get(&rule_id).is_some_and(|times| *times > 50), "{rule_id}: {breached:?}");
     }
 }

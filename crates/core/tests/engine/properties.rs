@@ -12,10 +12,10 @@ use crate::build::*;
 use crate::harness::{Look, Outcome, World};
 use crate::probe::Probe;
 
-const CONTRACTS: [(&str, f64); 2] = [(MNQ, 2.0), (MES, 5.0)];
+pub const CONTRACTS: [(&str, f64); 2] = [(MNQ, 2.0), (MES, 5.0)];
 
 #[derive(Debug, Clone)]
-enum Happening {
+pub enum Happening {
     Wait(i64),
     Trade {
         contract: usize,
@@ -39,7 +39,7 @@ enum Happening {
     FillAfter(i64),
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+pub fn happening() -> impl Strategy<Value = Happening> {
     let contract = 0..CONTRACTS.len();
     let change = prop_oneof![-3..=-1_i64, 1..=3_i64];
     let outcome = prop_oneof![
@@ -69,15 +69,15 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+pub fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     prop::collection::vec(happening(), 1..40)
 }
 
-fn start_price(contract: usize) -> i64 {
+pub fn start_price(contract: usize) -> i64 {
     [20_000, 5_000][contract]
 }
 
-fn happen(world: &mut World, happening: &Happening) {
+pub fn happen(world: &mut World, happening: &Happening) {
     match happening {
         Happening::Wait(milliseconds) => world.run(*milliseconds),
         Happening::Trade { contract, change } => world.trades(ALICE, CONTRACTS[*contract].0, *change),
@@ -102,7 +102,7 @@ fn happen(world: &mut World, happening: &Happening) {
 }
 
 /// Lets everything happen, then lets the broker behave and things settle.
-fn live(rules: serde_json::Value, happenings: &[Happening], crash_at: Option<usize>) -> World {
+pub fn live(rules: serde_json::Value, happenings: &[Happening], crash_at: Option<usize>) -> World {
     let mut world = World::new(&[ALICE], rules);
     world.crash_at = crash_at;
     for each in happenings {

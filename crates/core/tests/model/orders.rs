@@ -21,6 +21,7 @@ fn limit_order() -> OrderDraft {
         created_at: now_and(0),
         updated_at: now_and(0),
         is_stop_loss: false,
+        custom_tag: None,
     }
 }
 

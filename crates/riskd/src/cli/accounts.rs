@@ -144,7 +144,7 @@ fn answer(account: &Account, setup: &Setup) -> Answer {
             .map(|rules| rules.rules().map(|rule| format!("{} {}: {}", rule.id(), rule.key(), rule.sentence())).collect())
             .unwrap_or_default(),
         not_armed: rules
-            .map(|rules| rules.unavailable().iter().map(|(id, key)| format!("{id} {key}: not in this version")).collect())
+            .map(|rules| rules.idle().iter().map(|idle| format!("{} {}: {}", idle.rule_id, idle.key, idle.reason)).collect())
             .unwrap_or_default(),
     }
 }

@@ -192,13 +192,13 @@ impl CheckedAccount {
     fn of(setup: &AccountSetup) -> Self {
         let day = setup.trading_day();
         let rules = setup.rules.set.rules().map(|rule| format!("{} {}: {}", rule.id(), rule.key(), rule.sentence()));
-        let missing = setup.rules.set.unavailable().iter();
+        let idle = setup.rules.set.idle().iter();
         Self {
             id: setup.id().0,
             name: setup.account.name.clone(),
             reset: format!("{} {}", day.reset_time().strftime("%H:%M"), day.timezone_name()),
             rules: rules.collect(),
-            not_armed: missing.map(|(rule_id, key)| format!("{rule_id} {key}: not in this version")).collect(),
+            not_armed: idle.map(|idle| format!("{} {}: {}", idle.rule_id, idle.key, idle.reason)).collect(),
         }
     }
 }

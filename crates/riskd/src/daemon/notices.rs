@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use riskd_core::engine::{Hub, Notice, Severity, UnlockOutcome};
-use riskd_core::model::{Invalid, Noun, RuleId};
+use riskd_core::model::{EnforcementAction, Invalid, Noun, RuleId};
 use tracing::{debug, error, info, warn};
 
 use super::histogram::{DECISION_BOUNDS_NS, ENFORCEMENT_BOUNDS_NS, Histogram};
@@ -52,6 +52,8 @@ impl Counts {
     /// Counts a notice and writes it to the log.
     pub(super) fn take(&mut self, notice: &Notice) {
         match notice {
+            // A stop that is placed or moved is nobody's breach.
+            Notice::Breach { action: EnforcementAction::PlaceStop | EnforcementAction::MoveStop, .. } => {}
             Notice::Breach { rule_id, .. } => *self.breaches.entry(*rule_id).or_default() += 1,
             Notice::EnforcementConfirmed(log) => {
                 let elapsed_ms = log.execution_time_ms.and_then(|elapsed_ms| u64::try_from(elapsed_ms).ok());
@@ -78,6 +80,11 @@ impl Counts {
 
 fn log(notice: &Notice) {
     match notice {
+        Notice::Breach { account_id, rule_id, action, reason }
+            if matches!(action, EnforcementAction::PlaceStop | EnforcementAction::MoveStop) =>
+        {
+            info!(%account_id, %rule_id, %action, "{reason}");
+        }
         Notice::Breach { account_id, rule_id, action, reason } => {
             warn!(%account_id, %rule_id, %action, "breach: {reason}");
         }

@@ -90,5 +90,6 @@ fn carry_out(executor: &Executor, actions: &mut Vec<Action>, unsent: &mut Vec<Ev
 }
 
 fn is_question(request: &Request) -> bool {
-    matches!(request.kind, RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_))
+    let kind = &request.kind;
+    matches!(kind, RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) | RequestKind::FindOrder { .. })
 }

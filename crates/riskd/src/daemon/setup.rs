@@ -144,15 +144,15 @@ impl AccountSetup {
         for rule in self.rules.set.rules() {
             info!(%account_id, "{} {} is armed. {}", rule.id(), rule.key(), rule.sentence());
         }
-        for (rule_id, key) in self.rules.set.unavailable() {
-            error!(%account_id, "{rule_id} {key} is NOT ARMED: the config enables it, and this version does not have it");
+        for idle in self.rules.set.idle() {
+            error!(%account_id, "{} {} is NOT ARMED: {}", idle.rule_id, idle.key, idle.reason);
         }
     }
 
-    /// The rules that its config enables and this version does not have.
+    /// The rules that its config enables and that can do nothing.
     fn not_armed(&self) -> impl Iterator<Item = (String, AccountId)> {
-        let rules = self.rules.set.unavailable().iter();
-        rules.map(|(rule_id, key)| (format!("{rule_id} {key}"), self.id()))
+        let rules = self.rules.set.idle().iter();
+        rules.map(|idle| (format!("{} {}", idle.rule_id, idle.key), self.id()))
     }
 
     fn engine_config(&self) -> engine::AccountConfig {

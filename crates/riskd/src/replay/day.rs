@@ -10,6 +10,7 @@ use riskd_core::model::{
 };
 
 use super::fills::Fill;
+use super::stops::Stops;
 use super::wire::CHECKS;
 use super::{Collector, Decision};
 
@@ -127,6 +128,7 @@ struct Play<'a> {
     /// Realized by rows that say nothing else.
     only_realized: Money,
     last: Option<Price>,
+    stops: Stops,
     trades: Vec<Trade>,
     next_number: i64,
     now: Timestamp,
@@ -146,6 +148,7 @@ impl<'a> Play<'a> {
             as_it_was: Books::default(),
             only_realized: Money::ZERO,
             last: None,
+            stops: Stops::default(),
             trades: Vec::new(),
             next_number: 0,
             now: at,
@@ -177,6 +180,7 @@ impl<'a> Play<'a> {
 
     fn quote(&mut self, at: Timestamp, price: Price) {
         self.last = Some(price);
+        self.fill_stops(price);
         let draft = QuoteDraft {
             contract_id: self.contract_id().clone(),
             bid: None,
@@ -186,6 +190,19 @@ impl<'a> Play<'a> {
         };
         if let Ok(quote) = Quote::new(draft, &CHECKS) {
             self.feed(Event::Quote(quote));
+        }
+    }
+
+    /// Stops fill at the price that reaches them, and never more than closes the position.
+    fn fill_stops(&mut self, price: Price) {
+        for order in self.stops.reached(price) {
+            let (size, side) = (order.size, if order.side == Side::Sell { -1 } else { 1 });
+            self.feed(Event::Order(order));
+            let held = self.books.signed_size;
+            let closable = if held.signum() * side < 0 { held.abs() } else { 0 };
+            if closable > 0 {
+                self.trade(side * size.min(closable), price);
+            }
         }
     }
 
@@ -293,7 +310,6 @@ impl<'a> Play<'a> {
     }
 
     fn carry_out(&mut self, request: &Request) -> Result<(), RequestFailure> {
-        let nothing = |message: &str| Err(RequestFailure::Refused { code: 1, message: message.to_owned() });
         match &request.kind {
             RequestKind::Snapshot { trades_since } => {
                 let snapshot = Snapshot {
@@ -301,7 +317,7 @@ impl<'a> Play<'a> {
                     asked_at: self.now,
                     account: None,
                     positions: self.position().into_iter().collect(),
-                    orders: Vec::new(),
+                    orders: self.stops.orders(),
                     trades: match trades_since {
                         Some(since) => {
                             self.trades.iter().filter(|trade| trade.execution_time >= *since).cloned().collect()
@@ -324,7 +340,15 @@ impl<'a> Play<'a> {
                 self.feed(Event::Contract(self.day.contract.clone()));
                 Ok(())
             }
-            _ => nothing("a replay knows one contract and no orders"),
+            // No answer is ever lost here: nothing is asked after.
+            RequestKind::FindOrder { .. } => Ok(()),
+            kind => {
+                self.next_number += 1;
+                let (id, account_id) = (OrderId(self.next_number), self.day.account_id);
+                let order = self.stops.carry_out(kind, id, account_id, self.last, self.now)?;
+                self.feed(Event::Order(order));
+                Ok(())
+            }
         }
     }
 

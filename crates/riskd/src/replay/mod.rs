@@ -9,6 +9,7 @@
 mod day;
 mod fills;
 mod recorder;
+mod stops;
 mod wire;
 
 use std::collections::BTreeSet;

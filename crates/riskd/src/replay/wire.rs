@@ -1,5 +1,7 @@
 //! One input of the engine as one line of JSON, and back. Amounts and prices are text, exact to the last digit.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use riskd_core::engine::{Event, Hub, Input, Refusal, RequestFailure, RequestId, Snapshot};
 use riskd_core::model::{
@@ -186,6 +188,7 @@ fn order_out(order: &Order) -> Value {
         "stop_price": optional(order.stop_price), "trail_distance": optional(order.trail_distance),
         "fill_price": optional(order.fill_price), "filled_size": order.filled_size,
         "created_at": text(order.created_at), "updated_at": text(order.updated_at), "is_stop_loss": order.is_stop_loss,
+        "custom_tag": order.custom_tag.as_deref(),
     })
 }
 
@@ -206,6 +209,8 @@ fn order_in(fields: &Fields<'_>) -> Result<Order, Problem> {
         created_at: fields.time("created_at")?,
         updated_at: fields.time("updated_at")?,
         is_stop_loss: fields.flag("is_stop_loss")?,
+        // Not in recordings of earlier versions.
+        custom_tag: fields.0.get("custom_tag").and_then(Value::as_str).map(Arc::from),
     };
     valid(Order::new(draft, &CHECKS))
 }

@@ -93,7 +93,7 @@ fn the_example_files_are_valid_and_say_the_defaults() {
     assert_eq!(accounts.len(), 1);
     assert_eq!(LoggingConfig::load(&folder).unwrap(), LoggingConfig::default());
     let rules = load_rules(&folder, None).unwrap().unwrap();
-    assert!(rules.ignored_sections.is_empty() && !rules.set.strict_mode() && rules.set.unavailable().is_empty());
+    assert!(rules.ignored_sections.is_empty() && !rules.set.strict_mode() && rules.set.idle().is_empty());
     let keys: Vec<&str> = rules.set.rules().map(|rule| rule.key()).collect();
     assert_eq!(keys, ["max_contracts", "daily_realized_loss", "daily_unrealized_loss"]);
     let text = std::fs::read_to_string(root.join("config/gateway.yaml")).unwrap();

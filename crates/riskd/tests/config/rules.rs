@@ -144,8 +144,7 @@ fn a_file_written_for_v1_loads_unchanged() {
     let rules = load_rules(&file.folder, None).unwrap().unwrap();
     let armed: Vec<String> = rules.set.rules().map(|rule| rule.id().to_string()).collect();
     assert_eq!(armed, ["RULE-001", "RULE-003", "RULE-004", "RULE-010"]);
-    let not_there: Vec<&str> = rules.set.unavailable().iter().map(|(_, key)| *key).collect();
-    assert_eq!(not_there, [] as [&str; 0], "what is enabled and not there is said");
+    assert_eq!(rules.set.idle(), [], "what is enabled and does nothing is said");
     assert_eq!(rules.logging_level, Some(LoggingLevel::Info));
 
     // The other dialect: the same rules at the top level.
@@ -203,6 +202,20 @@ fn options_of_the_real_rules_are_refused_at_their_line() {
                 "rules:\n  daily_realized_loss: { timezone: America/Chicgo }\n",
                 "risk_config.yaml:2: rules.daily_realized_loss.timezone: \"America/Chicgo\" is not the name of a time zone; \
                  did you mean America/Chicago?",
+            ),
+            (
+                "rules:\n  trade_management:\n    auto_stop_los: true\n",
+                "risk_config.yaml:3: rules.trade_management.auto_stop_los: unknown key; did you mean auto_stop_loss?",
+            ),
+            (
+                "rules:\n  trade_management:\n    trailing_stop:\n      activation_tick: 8\n",
+                "risk_config.yaml:4: rules.trade_management.trailing_stop.activation_tick: unknown key; did you mean \
+                 activation_ticks?",
+            ),
+            (
+                "trade_management:\n  auto_breakeven:\n    offset_ticks: 10\n",
+                "risk_config.yaml:3: trade_management.auto_breakeven.offset_ticks: must be less than profit_trigger_ticks (10): \
+                 the price would be there already",
             ),
             (
                 "rules:\n  daily_realised_loss: {}\n",

@@ -24,5 +24,6 @@ mod starts;
 mod stops;
 mod stops_and_marks;
 mod support;
+mod trade_management;
 mod watchdog;
 mod witness;

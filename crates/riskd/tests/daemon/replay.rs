@@ -105,6 +105,10 @@ fn an_exported_day_is_closed_where_the_rules_close_it() {
         let calm = day("rules:\n  daily_unrealized_loss: {loss_limit: 5000}\n", fills);
         assert_eq!(calm, (vec![], dollars("-900"), dollars("-900")));
     }
+    // A stop ten ticks from 2650 is reached at 2647, and what it closed is not sold once more.
+    let (said, was, under) = day("rules:\n  trade_management: {auto_stop_loss: true}\n", csv);
+    assert_eq!(said, ["2018-05-07T13:30:01.25Z RULE-012 PLACE_STOP"]);
+    assert_eq!((was, under), (dollars("-900"), dollars("-300")));
     // Only what was realized is known: rules of realized losses can be asked.
     let realized = "timestamp,contract_id,pnl\n2018-05-07 13:31:00,ES,-300\n2018-05-07 13:32:00,ES,-250.50\n";
     let (said, was, under) = day("rules:\n  daily_realized_loss: {loss_limit: 500}\n", realized);

@@ -4,7 +4,7 @@ use riskd::config::{ConfigFolder, load_rules};
 use riskd_core::rules::{
     RulesConfig, auth_loss_guard, cooldown_after_loss, daily_realized_loss, daily_realized_profit,
     daily_unrealized_loss, max_contracts, max_contracts_per_instrument, max_drawdown, max_unrealized_profit,
-    news_window, no_stop_loss_grace, session_block_outside, symbol_blocks, trade_frequency_limit,
+    news_window, no_stop_loss_grace, session_block_outside, symbol_blocks, trade_frequency_limit, trade_management,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor, value};
@@ -30,6 +30,7 @@ fn available() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("## RULE-009 `session_block_outside`", "session_block_outside", fields_of::<session_block_outside::Config>()),
         ("## RULE-010 `auth_loss_guard`", "auth_loss_guard", fields_of::<auth_loss_guard::Config>()),
         ("## RULE-011 `symbol_blocks`", "symbol_blocks", fields_of::<symbol_blocks::Config>()),
+        ("## RULE-012 `trade_management`", "trade_management", fields_of::<trade_management::Config>()),
         ("## RULE-013 `daily_realized_profit`", "daily_realized_profit", fields_of::<daily_realized_profit::Config>()),
         ("## RULE-014 `max_drawdown`", "max_drawdown", fields_of::<max_drawdown::Config>()),
         ("## RULE-015 `news_window`", "news_window", fields_of::<news_window::Config>()),
@@ -106,7 +107,11 @@ fn violations(rule: &str, said: &[Vec<String>], accepted: &[&str]) -> Vec<String
             violations.push(format!("{rule}.{name}: the default must be a code span, or –: {}", row[1]));
         }
         // The term of a lock shows only where there is a lock.
-        let base = if *name == "lockout_until" && accepted.contains(&"lockout") { "lockout: true, " } else { "" };
+        let base = match *name {
+            "lockout_until" if accepted.contains(&"lockout") => "lockout: true, ",
+            "stop_loss_ticks" => "auto_stop_loss: true, ",
+            _ => "",
+        };
         let Some(default) = default else { continue };
         let (without, with) = (meaning(rule, base), meaning(rule, &format!("{base}{name}: {default}")));
         if without != with {
@@ -143,20 +148,18 @@ fn the_options_of_global_load_and_others_do_not() {
 }
 
 #[test]
-fn what_is_not_armed_is_what_the_loader_calls_so() {
-    let text = prose(&document("docs/rules.md"));
-    let said = rows(section(&text, "## Not armed in this version"), &["rule", "key"]);
-    let armed: Vec<&str> = available().iter().map(|(_, key, _)| *key).collect();
-    let keys: Vec<&str> = said.iter().map(|row| code(&row[1]).unwrap()).collect();
-    let expected: Vec<&str> = RulesConfig::KEYS.iter().copied().filter(|key| !armed.contains(key)).collect();
-    assert_eq!(keys, expected);
+fn every_rule_has_its_section_and_a_rule_of_which_nothing_is_on_is_not_armed() {
+    let mut said: Vec<&str> = available().iter().map(|(_, key, _)| *key).collect();
+    let mut keys = RulesConfig::KEYS.to_vec();
+    said.sort_unstable();
+    keys.sort_unstable();
+    assert_eq!(said, keys);
     let folder = tempfile::tempdir().unwrap();
-    let sections = keys.iter().map(|key| format!("{key}: {{ enabled: true, whatever: 1 }}\n"));
-    let text = format!("max_contracts: {{}}\n{}", sections.collect::<String>());
+    let text = "max_contracts: {}\ntrade_management: { auto_stop_loss: false, trailing_stop: false }\n";
     std::fs::write(folder.path().join("risk_config.yaml"), text).unwrap();
     let rules = load_rules(&ConfigFolder::at(folder.path()).unwrap(), None).unwrap().unwrap();
-    let unavailable = rules.set.unavailable().iter().map(|(id, key)| vec![id.to_string(), format!("`{key}`")]);
-    assert_eq!(said, unavailable.collect::<Vec<_>>());
+    let idle: Vec<_> = rules.set.idle().iter().map(|idle| idle.key).collect();
+    assert_eq!((rules.set.rules().count(), idle), (1, vec!["trade_management"]));
 }
 
 #[test]

@@ -32,6 +32,9 @@ enum Command {
         /// Give every account every rule
         #[arg(long)]
         every_rule: bool,
+        /// Let accounts have stops placed and moved for them (RULE-012)
+        #[arg(long)]
+        stops: bool,
         /// Let nothing go wrong
         #[arg(long)]
         no_faults: bool,
@@ -45,11 +48,12 @@ enum Command {
 }
 
 fn main() -> std::io::Result<ExitCode> {
-    let Command::Run { seed, count, days, accounts, every_rule, no_faults, json, steps } = Arguments::parse().command;
+    let Command::Run { seed, count, days, accounts, every_rule, stops, no_faults, json, steps } =
+        Arguments::parse().command;
     let mut out = std::io::stdout().lock();
     let mut code = ExitCode::SUCCESS;
     for seed in seed..seed.saturating_add(count) {
-        let mut plan = Plan { every_rule, faults: !no_faults, records: steps.is_some(), ..Plan::new(seed) };
+        let mut plan = Plan { every_rule, stops, faults: !no_faults, records: steps.is_some(), ..Plan::new(seed) };
         plan.days = days.unwrap_or(plan.days);
         plan.accounts = accounts.unwrap_or(plan.accounts);
         let report = run(&plan);

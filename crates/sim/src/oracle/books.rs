@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use riskd_core::model::{ContractId, OrderId, Side, Timestamp, TradeId};
+use riskd_core::model::{ContractId, OrderId, OrderType, PositionId, Side, Timestamp, TradeId};
 
 use crate::exchange::{OrderRecord, TradeRecord};
 
@@ -40,6 +40,21 @@ pub(super) struct Books {
     pub(super) may_not_trade: bool,
     /// Living orders and their contracts, suspended ones too.
     pub(super) orders: BTreeMap<OrderId, ContractId>,
+    /// Those of them that are stops, or in the market.
+    stops: BTreeMap<OrderId, Stop>,
+    /// The number of the last position in each contract.
+    pub(super) position_ids: BTreeMap<ContractId, PositionId>,
+}
+
+/// A living stop.
+#[derive(Debug, Clone)]
+struct Stop {
+    contract_id: ContractId,
+    /// 1 buys, -1 sells.
+    side: i64,
+    remaining: i64,
+    /// Whether the program placed it.
+    is_the_programs: bool,
 }
 
 impl Books {
@@ -83,9 +98,41 @@ impl Books {
     pub(super) fn order(&mut self, order: &OrderRecord) {
         if !order.status.is_alive() {
             self.orders.remove(&order.id);
+            self.stops.remove(&order.id);
             return;
         }
+        // A market order that closes a position covers it, too.
+        let covers = [OrderType::Stop, OrderType::StopLimit, OrderType::TrailingStop, OrderType::Market];
+        if covers.contains(&order.order_type) {
+            let stop = Stop {
+                contract_id: order.contract_id.clone(),
+                side: if order.side == Side::Buy { 1 } else { -1 },
+                remaining: order.size - order.filled_size,
+                is_the_programs: order.custom_tag.as_ref().is_some_and(|tag| tag.starts_with("riskd-stop-")),
+            };
+            self.stops.insert(order.id, stop);
+        }
         self.orders.insert(order.id, order.contract_id.clone());
+    }
+
+    /// Positions that stops do not cover, with the contracts that they do.
+    pub(super) fn uncovered(&self) -> impl Iterator<Item = (&ContractId, i64, i64)> {
+        self.holdings().filter_map(|(contract_id, size)| {
+            let closing = |stop: &&Stop| stop.contract_id == *contract_id && stop.side == -size.signum();
+            let covered: i64 = self.stops.values().filter(closing).map(|stop| stop.remaining).sum();
+            (covered < size.abs()).then_some((contract_id, size, covered))
+        })
+    }
+
+    /// Stops of the program's.
+    pub(super) fn stops_of_the_program(&self) -> impl Iterator<Item = OrderId> {
+        self.stops.iter().filter(|(_, stop)| stop.is_the_programs).map(|(order_id, _)| *order_id)
+    }
+
+    /// Stops of the program's that no position of their contract needs.
+    pub(super) fn strays(&self) -> impl Iterator<Item = OrderId> {
+        let is_stray = |stop: &Stop| stop.is_the_programs && self.size(&stop.contract_id).signum() != -stop.side;
+        self.stops.iter().filter(move |(_, stop)| is_stray(stop)).map(|(order_id, _)| *order_id)
     }
 
     /// Contracts held, with sign.

@@ -71,6 +71,8 @@ struct Judged {
     last_decided: BTreeMap<RuleId, Timestamp>,
     /// Since when there is something in a locked account.
     occupied_since: Option<Timestamp>,
+    /// Since when a stop of the program's stands for nothing.
+    stray_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -108,6 +110,7 @@ impl Oracle {
             last_broken: BTreeMap::new(),
             last_decided: BTreeMap::new(),
             occupied_since: None,
+            stray_since: None,
         };
         let judgement = Judgement { violations: Vec::new(), breaches: 0, confirmed: 0, broken: BTreeMap::new() };
         Self {
@@ -162,7 +165,8 @@ impl Oracle {
                 order.account_id
             }
             ExchangeEvent::Position(position) => {
-                let Some(judged) = self.accounts.get(&position.account_id) else { return };
+                let Some(judged) = self.accounts.get_mut(&position.account_id) else { return };
+                judged.books.position_ids.insert(position.contract_id.clone(), position.id);
                 let held = judged.books.size(&position.contract_id);
                 // Of a fill that turns a position round, both halves are told after both trades.
                 if position.signed_size != held && position.signed_size != 0 {
@@ -210,7 +214,9 @@ impl Oracle {
             judged.record.locked.is_none().then(|| format!("held a lock that there is not: {why}"))
         } else {
             let recent = judged.last_broken.get(&rule_id).is_some_and(|at| milliseconds_between(*at, now) <= REACT_MS);
-            (sharp && !recent).then(|| format!("{rule_id} was not broken: {why}"))
+            // A stop that is moved is nobody's breach.
+            let moves_a_stop = rule_id == RuleId::TRADE_MANAGEMENT;
+            (sharp && !recent && !moves_a_stop).then(|| format!("{rule_id} was not broken: {why}"))
         };
         if !holds_a_lock {
             judged.last_decided.insert(rule_id, now);
@@ -308,7 +314,9 @@ impl Oracle {
         Some(Seen {
             asked_at,
             sizes: books.holdings().map(|(id, size)| (id.clone(), size.abs())).collect(),
+            position_ids: books.position_ids.clone(),
             orders: books.orders.clone(),
+            stops: books.stops_of_the_program().collect(),
         })
     }
 
@@ -383,6 +391,7 @@ impl Oracle {
             problems.extend(judged.missed(rule_id, lock, impeded_at, sharp, now));
         }
         problems.extend(judged.left_over(impeded_at, now));
+        problems.extend(judged.stray_stop(impeded_at, now));
         for what in problems {
             self.violation(now, Some(account_id), &what);
         }
@@ -421,7 +430,9 @@ impl Judged {
     ) -> Vec<String> {
         let is_locked = self.record.locked.is_some();
         let decided_at = self.last_decided.get(&rule_id).copied();
-        let is_under_way = self.record.pending().any(|log| log.rule_id == rule_id);
+        // A position that another rule closes needs no stop any more.
+        let needs_a_stop = rule_id == RuleId::TRADE_MANAGEMENT;
+        let is_under_way = self.record.pending().any(|log| needs_a_stop || log.rule_id == rule_id);
         let mut problems = Vec::new();
         for ((_, _), since) in self.broken.range_mut((rule_id, None)..).take_while(|((rule, _), _)| *rule == rule_id) {
             let Some(certain_at) = since.certain_at.filter(|_| !since.told) else { continue };
@@ -446,6 +457,21 @@ impl Judged {
             }
         }
         problems
+    }
+
+    /// A stop of the program's that stands for no position.
+    fn stray_stop(&mut self, impeded_at: Timestamp, now: Timestamp) -> Option<String> {
+        let Some(order_id) = self.books.strays().next() else {
+            self.stray_since = None;
+            return None;
+        };
+        let since = *self.stray_since.get_or_insert(now);
+        let in_peace_ms = milliseconds_between(since.max(impeded_at), now);
+        (in_peace_ms > BOUND_MS).then(|| {
+            // Told once.
+            self.stray_since = Some(now);
+            format!("stop {order_id} of the program's stands for no position for {in_peace_ms} ms")
+        })
     }
 
     /// What is left in a locked account.

@@ -1,9 +1,9 @@
 //! What the program wrote down: lockouts and rows of the enforcement log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use riskd_core::engine::Goal;
-use riskd_core::model::{ContractId, EnforcementId, EnforcementLog, Lockout, OrderId, RuleId, Timestamp};
+use riskd_core::model::{ContractId, EnforcementId, EnforcementLog, Lockout, OrderId, PositionId, RuleId, Timestamp};
 
 /// Looks remembered of an account: more than can be on their way at once.
 const LOOKS_KEPT: usize = 16;
@@ -15,8 +15,12 @@ pub struct Seen {
     pub asked_at: Timestamp,
     /// Sizes without sign.
     pub sizes: BTreeMap<ContractId, i64>,
+    /// The number of each position.
+    pub position_ids: BTreeMap<ContractId, PositionId>,
     /// Living orders and their contracts.
     pub orders: BTreeMap<OrderId, ContractId>,
+    /// Those of them that are stops of the program's.
+    pub stops: BTreeSet<OrderId>,
 }
 
 impl Seen {
@@ -35,7 +39,17 @@ impl Seen {
                 let speaks_of = |id: &ContractId| contract_id.as_ref().is_none_or(|only| only == id);
                 let most = |id: &ContractId| sizes.iter().find(|(of, _)| of == id).map_or(0, |(_, most)| *most);
                 self.sizes.iter().all(|(id, size)| !speaks_of(id) || *size <= most(id))
-                    && self.orders.iter().all(|(id, of)| !speaks_of(of) || order_ids.contains(id))
+                    && self
+                        .orders
+                        .iter()
+                        .all(|(id, of)| !speaks_of(of) || order_ids.contains(id) || self.stops.contains(id))
+            }
+            Goal::StopStands { contract_id, position_id, order_id, .. } => {
+                // One that is moved may have filled; that none is loosened is judged where it is moved.
+                order_id.is_some()
+                    || self.position_ids.get(contract_id) != Some(position_id)
+                    || !self.sizes.contains_key(contract_id)
+                    || self.orders.values().any(|of| of == contract_id)
             }
             Goal::OrdersGone { order_ids } => !order_ids.iter().any(|id| self.orders.contains_key(id)),
         }

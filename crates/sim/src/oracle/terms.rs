@@ -98,6 +98,17 @@ pub enum Term {
         /// The roots.
         roots: Vec<String>,
     },
+    /// RULE-012: a position that no stop covers.
+    Stops {
+        /// Ticks between the average price and the first stop.
+        stop_ticks: i64,
+        /// Ticks of profit that move it to the average price.
+        breakeven_ticks: i64,
+        /// Ticks of profit from which it follows the best price.
+        activation_ticks: i64,
+        /// Ticks by which it follows.
+        distance_ticks: i64,
+    },
     /// RULE-013: the day's realized profit.
     RealizedProfit {
         /// Dollars, positive.
@@ -141,6 +152,7 @@ impl Term {
             Self::AfterLoss { .. } => 7,
             Self::MayNotTrade => 10,
             Self::Blocked { .. } => 11,
+            Self::Stops { .. } => 12,
             Self::RealizedProfit { .. } => 13,
         };
         RuleId::from_number(number).expect("the table has fifteen rules")
@@ -158,7 +170,7 @@ impl Term {
             Self::AfterLoss { tiers } => {
                 Some(Lasts::Pause { seconds: tiers.iter().map(|(_, seconds)| *seconds).max().unwrap_or(0) })
             }
-            Self::PerInstrument { .. } | Self::ProfitTarget { .. } | Self::Blocked { .. } => None,
+            Self::PerInstrument { .. } | Self::ProfitTarget { .. } | Self::Blocked { .. } | Self::Stops { .. } => None,
         }
     }
 
@@ -210,6 +222,14 @@ impl Term {
                     why: format!("something in {id}, which is blocked"),
                 };
                 ids.into_iter().map(broken).collect()
+            }
+            Self::Stops { .. } => {
+                let broken = |(id, size, covered): (&ContractId, i64, i64)| Broken {
+                    contract_id: Some(id.clone()),
+                    for_certain: true,
+                    why: format!("{size} {id} and stops for {covered}"),
+                };
+                moment.books.uncovered().map(broken).collect()
             }
             Self::RealizedProfit { target_micros, .. } => {
                 let (realized, _) = moment.books.realized_micros(moment.day.0, moment.day.1);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use riskd_core::engine::{Event, Request, RequestFailure, RequestKind, Snapshot};
-use riskd_core::model::{AccountId, ContractId, OrderId, OrderType, Side, milliseconds_between};
+use riskd_core::model::{AccountId, ContractId, OrderId, OrderType, Price, Side, milliseconds_between};
 use riskd_gateway::client::limiter::{Admission, Priority};
 use riskd_gateway::protocol::parse::{Context, Parser, PositionNews, Source};
 use riskd_gateway::protocol::wire::Group;
@@ -10,7 +10,7 @@ use riskd_gateway::protocol::wire::Group;
 use super::after_ms;
 use super::play::{Answer, Task, World, told};
 use super::weather::Fault;
-use crate::exchange::{CloseRefusal, OrderRefusal, OrderStatus};
+use crate::exchange::{CloseRefusal, OrderChange, OrderRefusal, OrderStatus, OrderTicket};
 use crate::server::rows;
 
 /// How long a call travels, one way.
@@ -149,6 +149,7 @@ impl World {
                 Some(described) => learned = Some(described),
                 None => result = refused(1),
             },
+            (RequestKind::FindOrder { tag, .. }, Some(account_id)) => learned = self.order_of_tag(account_id, tag),
             (kind, Some(account_id)) => result = self.act_for_the_program(life, account_id, kind),
             (_, None) => result = Err(RequestFailure::NotSent { message: "no account".to_owned() }),
         }
@@ -209,7 +210,23 @@ impl World {
                     _ => 3,
                 })
             }
-            RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) => Ok(()),
+            RequestKind::PlaceStop { contract_id, side, size, stop_price, tag } => {
+                let ticket = OrderTicket {
+                    custom_tag: Some(tag.to_string()),
+                    ..OrderTicket::stop(account_id, contract_id.clone(), *side, *size, *stop_price)
+                };
+                self.exchange.place(ticket, now).map(|_| ()).map_err(|_| 2)
+            }
+            RequestKind::MoveStop { order_id, size, stop_price, limit_price } => {
+                self.judge_move(account_id, *order_id, *stop_price);
+                let change =
+                    OrderChange { size: *size, limit_price: *limit_price, stop_price: *stop_price, trail_price: None };
+                self.exchange.modify(account_id, *order_id, change, now).map_err(|refusal| match refusal {
+                    OrderRefusal::OrderNotFound => 2,
+                    _ => 3,
+                })
+            }
+            RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) | RequestKind::FindOrder { .. } => Ok(()),
         };
         self.note_our_closes(life, account_id);
         self.spread();
@@ -239,6 +256,17 @@ impl World {
         // To a clock that is wrong by more than a market order may take, one on its way looks as if it hung.
         if accepted && self.clock.is_right(self.now) {
             self.oracle.closing(account_id, contract_id, size, on_its_way, self.now);
+        }
+    }
+
+    /// A stop is never moved away from the market.
+    fn judge_move(&mut self, account_id: AccountId, order_id: OrderId, stop: Option<Price>) {
+        let order = self.exchange.order(order_id);
+        let moved = order.and_then(|order| Some((order.side, order.stop_price?, stop?)));
+        let Some((side, before, after)) = moved else { return };
+        if if side == Side::Sell { after < before } else { after > before } {
+            let what = format!("stop {order_id} is loosened from {before} to {after}");
+            self.oracle.violation(self.now, Some(account_id), &what);
         }
     }
 
@@ -303,6 +331,16 @@ impl World {
         Snapshot { account_id, asked_at, account, positions, orders, trades, trades_since, refused }
     }
 
+    /// What became of the order with this tag, alive or finished.
+    fn order_of_tag(&mut self, account_id: AccountId, tag: &str) -> Option<Event> {
+        let orders = self.exchange.orders(account_id);
+        let record = orders.into_iter().find(|order| order.custom_tag.as_deref() == Some(tag))?;
+        let context = Context { now: self.clock.read(self.now), source: Source::Rest, account_id: Some(account_id) };
+        let contract = self.exchange.listing(&record.contract_id).map(|listing| &listing.contract);
+        let row = text(&rows::order(&record, contract));
+        self.parser.order(&row, &context).ok().map(Event::Order)
+    }
+
     fn describe(&mut self, contract_id: &ContractId) -> Option<Event> {
         let row = text(&rows::contract(self.exchange.listing(contract_id)?));
         self.parser.contract(&row).ok().map(Event::Contract)
@@ -327,7 +365,7 @@ impl Reader<'_> {
 }
 
 fn is_act(kind: &RequestKind) -> bool {
-    !matches!(kind, RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_))
+    !matches!(kind, RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) | RequestKind::FindOrder { .. })
 }
 
 fn refused(code: i32) -> Result<(), RequestFailure> {

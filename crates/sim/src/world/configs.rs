@@ -78,6 +78,16 @@ fn realized_profit(chance: &mut Chance) -> Term {
     Term::RealizedProfit { target_micros: chance.between(150, 900) * DOLLAR, lock }
 }
 
+/// A stop for every position, near enough to be moved and reached now and then.
+pub(super) fn stops(chance: &mut Chance) -> Term {
+    Term::Stops {
+        stop_ticks: chance.between(4, 60),
+        breakeven_ticks: chance.between(2, 30),
+        activation_ticks: chance.between(4, 40),
+        distance_ticks: chance.between(2, 30),
+    }
+}
+
 /// Terms that an account which trades one micro contract at a time cannot break, whatever news is late or lost.
 pub(super) fn out_of_reach() -> Vec<Term> {
     vec![
@@ -173,6 +183,15 @@ fn options(term: &Term) -> (&'static str, Value) {
         }
         Term::MayNotTrade => ("auth_loss_guard", json!({})),
         Term::Blocked { roots } => ("symbol_blocks", json!({ "blocked_symbols": roots })),
+        Term::Stops { stop_ticks, breakeven_ticks, activation_ticks, distance_ticks } => {
+            let options = json!({
+                "auto_stop_loss": true,
+                "stop_loss_ticks": stop_ticks,
+                "auto_breakeven": { "profit_trigger_ticks": breakeven_ticks },
+                "trailing_stop": { "activation_ticks": activation_ticks, "trail_distance_ticks": distance_ticks },
+            });
+            ("trade_management", options)
+        }
         Term::RealizedProfit { target_micros, lock } => {
             let options = json!({ "profit_target": target_micros / DOLLAR, "lockout_until": until(Some(*lock)) });
             ("daily_realized_profit", options)

@@ -213,7 +213,7 @@ fn in_order(mut memory: Memory, now: Timestamp) -> Memory {
         }
         // Nor has the table of orders a place for what was filled so far.
         for order in &mut account.orders {
-            let draft = OrderDraft { fill_price: None, filled_size: 0, ..(**order).clone() };
+            let draft = OrderDraft { fill_price: None, filled_size: 0, custom_tag: None, ..(**order).clone() };
             *order =
                 Order::new(draft, &Checks::at(now).allowing_negative_price(true)).unwrap_or_else(|_| order.clone());
         }

@@ -54,6 +54,8 @@ pub struct Plan {
     pub accounts: u32,
     /// Whether every account has every rule; else each has some, as the seed has it.
     pub every_rule: bool,
+    /// Whether accounts that may be touched have RULE-012, too.
+    pub stops: bool,
     /// Whether anything goes wrong.
     pub faults: bool,
     /// Whether durable state is kept in a database.
@@ -70,6 +72,7 @@ impl Plan {
             days: DAYS,
             accounts: ACCOUNTS,
             every_rule: false,
+            stops: false,
             faults: true,
             sqlite: seed % ONE_IN_SQLITE == 7,
             records: false,
@@ -86,6 +89,7 @@ impl Plan {
             command += &format!(" --accounts {}", self.accounts);
         }
         command += if self.every_rule { " --every-rule" } else { "" };
+        command += if self.stops { " --stops" } else { "" };
         command += if self.faults { "" } else { " --no-faults" };
         command
     }

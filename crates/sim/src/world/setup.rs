@@ -7,7 +7,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use riskd_core::engine::{AccountConfig, Config};
 use riskd_core::model::{AccountId, RuleId, TradingDayClock};
-use riskd_core::rules::{RuleSet, RulesConfig};
+use riskd_core::rules::RulesConfig;
 
 use super::Plan;
 use super::chance::Chance;
@@ -27,26 +27,23 @@ pub(super) fn accounts(plan: &Plan) -> (BTreeMap<AccountId, AccountTerms>, Confi
     for index in 0..i64::from(plan.accounts) {
         let account_id = AccountId(FIRST_ACCOUNT + index);
         let healthy = index % 3 == 2;
-        let terms = if healthy { configs::out_of_reach() } else { configs::risky(&mut chance, plan.every_rule) };
+        let mut terms = if healthy { configs::out_of_reach() } else { configs::risky(&mut chance, plan.every_rule) };
         let can_cancel = healthy || !chance.once_in(8);
+        // On a live account none is placed.
+        if plan.stops && can_cancel && !healthy {
+            terms.push(configs::stops(&mut Chance::new(plan.seed, 1_000 + account_id.0.unsigned_abs())));
+        }
         let zone = TimeZone::get(chance.pick::<&str>(&ZONES)).unwrap_or(TimeZone::UTC);
         let reset = Time::constant(17, 0, 0, 0);
         let rules: RulesConfig =
             serde_json::from_value(configs::section(&terms)).expect("a section says what the config can read");
         let rules = Arc::new(rules.build().expect("the options of a world are within their limits"));
-        let terms = armed(terms, &rules);
         let day_clock = TradingDayClock::new(reset, zone.clone());
         config.accounts.insert(account_id, AccountConfig { day_clock, rules });
         judged.insert(account_id, AccountTerms { terms, turn: DayTurn { reset, zone }, healthy, can_cancel });
     }
     config.track_unrealized_pnl = chance.once_in(2);
     (judged, config)
-}
-
-/// Those of the terms that this version of the program has a rule for.
-fn armed(mut terms: Vec<Term>, rules: &RuleSet) -> Vec<Term> {
-    terms.retain(|term| !rules.unavailable().iter().any(|(rule_id, _)| *rule_id == term.rule_id()));
-    terms
 }
 
 /// The rules that worlds judge.

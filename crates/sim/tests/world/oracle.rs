@@ -260,3 +260,41 @@ fn a_second_row_and_a_row_confirmed_without_proof_are_found() {
     scene.row(1, None);
     scene.found("confirmed before the books showed");
 }
+
+#[test]
+fn a_position_without_a_stop_and_a_stop_without_a_position_are_found() {
+    let terms = || vec![Term::Stops { stop_ticks: 10, breakeven_ticks: 10, activation_ticks: 20, distance_ticks: 10 }];
+    let stop = |scene: &mut Scene, size: i64| {
+        let contract = contract_id("MES").unwrap();
+        let ticket = OrderTicket {
+            custom_tag: Some(format!("riskd-stop-{size}")),
+            ..OrderTicket::stop(ACCOUNT, contract, Side::Sell, size, Price::parse("4990").unwrap())
+        };
+        scene.exchange.place(ticket, scene.now).unwrap();
+        scene.spread();
+    };
+    let mut scene = Scene::new(terms());
+    scene.buy(2);
+    scene.wait(REACT_MS + 1);
+    scene.found("RULE-012 is broken for 2001 ms and nothing was decided: 2 CON.F.US.MES.M18 and stops for 0");
+
+    let mut scene = Scene::new(terms());
+    scene.buy(2);
+    scene.decide(12);
+    stop(&mut scene, 1);
+    scene.wait(BOUND_MS + 1);
+    scene.found("and stops for 1");
+
+    let mut scene = Scene::new(terms());
+    scene.buy(2);
+    scene.decide(12);
+    stop(&mut scene, 2);
+    scene.wait(BOUND_MS + 1);
+    scene.found_nothing();
+    scene.exchange.close(ACCOUNT, &contract_id("MES").unwrap(), scene.now).unwrap();
+    scene.spread();
+    scene.wait(BOUND_MS);
+    scene.found_nothing();
+    scene.wait(1_001);
+    scene.found("of the program's stands for no position");
+}

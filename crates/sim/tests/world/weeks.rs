@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use riskd_core::model::RuleId;
 use riskd_sim::world::{FAULTS, Plan, Report, judged, run};
 
 use crate::play;
@@ -11,6 +12,8 @@ use crate::play;
 const STRETCH: u64 = 55;
 const WITHOUT_FAULTS: u64 = 20;
 const WITH_EVERY_RULE: u64 = 20;
+/// Worlds in which accounts have RULE-012.
+const WITH_STOPS: u64 = 16;
 /// So many worlds meet every fault and every breach.
 const MANY: u64 = 40;
 
@@ -88,6 +91,19 @@ fn weeks_with_every_rule_for_everybody() {
         assert_eq!(broken, judged, "each rule that is judged was broken somewhere");
     }
     assert!(broken.is_subset(&judged) && broken.len() > 5, "most rules were broken somewhere");
+}
+
+#[test]
+fn weeks_with_stops_that_are_placed_and_moved() {
+    let plans = (0..WITH_STOPS * times()).map(|seed| {
+        let faults = seed % 4 != 3;
+        Plan { stops: true, faults, ..Plan::new(3_000_010 + seed) }
+    });
+    let reports = play(plans);
+    let broken = |report: &Report| report.broken.get(&RuleId::TRADE_MANAGEMENT).copied().unwrap_or(0);
+    let lacking: u64 = reports.iter().map(broken).sum();
+    println!("{lacking} positions lacked a stop");
+    assert!(lacking > 10 * reports.len() as u64, "positions are opened without a stop");
 }
 
 #[test]

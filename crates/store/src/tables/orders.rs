@@ -48,6 +48,7 @@ pub(crate) fn from_cells(cells: &Cells<'_>, checks: &RowChecks) -> Result<Order,
         created_at: cells.time("created_at")?,
         updated_at: cells.time("updated_at")?,
         is_stop_loss: order_type.is_stop(),
+        custom_tag: None,
     };
     Order::new(draft, &checks)
 }

@@ -41,8 +41,16 @@ fn pending_enforcements_come_with_their_goal_oldest_first() {
         Goal::PositionClosed { contract_id: mnq() },
         Goal::Flat { cancel_orders: false },
         Goal::Flat { cancel_orders: true },
+        Goal::StopStands {
+            contract_id: mnq(),
+            position_id: PositionId(7),
+            is_long: true,
+            stop: Price::parse("19997.25").unwrap(),
+            order_id: None,
+            tag: Some("riskd-stop-1-2".to_owned()),
+        },
     ];
-    let logs: Vec<EnforcementLog> = [("03", 11), ("02", 12), ("01", 13), ("04", 14)]
+    let logs: Vec<EnforcementLog> = [("03", 11), ("02", 12), ("01", 13), ("04", 14), ("05", 15)]
         .map(|(minute, id)| {
             let timestamp = at(&format!("2026-11-22T14:{minute}:00Z"));
             enforcement(EnforcementLogDraft { timestamp, ..enforcement_draft(id) })
@@ -60,7 +68,7 @@ fn pending_enforcements_come_with_their_goal_oldest_first() {
     }
     state.writer().write(writes).unwrap();
     let memory = state.reader().memory(&[ACCOUNT], now()).unwrap().memory;
-    let expected: Vec<_> = [2, 1, 0, 3].map(|index: usize| (logs[index].clone(), goals[index].clone())).to_vec();
+    let expected: Vec<_> = [2, 1, 0, 3, 4].map(|index: usize| (logs[index].clone(), goals[index].clone())).to_vec();
     assert_eq!(memory.pending_enforcements, expected);
     assert_eq!(memory.last_enforcement_id, 17);
 }

@@ -311,6 +311,7 @@ proptest! {
             side: Side::from_code(side), size: size + 1, state: OrderState::from_gateway_status(kind),
             limit_price: Some(limit), stop_price: Some(stop), trail_distance: None, fill_price: None, filled_size: 0,
             created_at, updated_at, is_stop_loss: order_type.is_stop(),
+            custom_tag: None,
         }, &checks).unwrap();
         let day = DailyPnl::new(DailyPnlDraft {
             account_id: ACCOUNT, date: day("2026-11-22"), realized_pnl: amount, trade_count: 0,

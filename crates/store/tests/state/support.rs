@@ -129,6 +129,7 @@ pub(crate) fn order(id: i64, state: OrderState) -> Order {
         created_at: at("2026-11-22T14:30:00Z"),
         updated_at: at("2026-11-22T14:30:05.125Z"),
         is_stop_loss: true,
+        custom_tag: None,
     };
     Order::new(draft, &Checks::at(now())).unwrap()
 }

@@ -51,6 +51,8 @@ pub struct BrokerAccount {
     pub positions: BTreeMap<ContractId, Held>,
     pub orders: BTreeMap<OrderId, Order>,
     pub trades: BTreeMap<TradeId, Trade>,
+    /// Stops of ours that are finished: they are found by their tag.
+    pub finished_stops: Vec<Order>,
 }
 
 #[derive(Debug, Clone)]

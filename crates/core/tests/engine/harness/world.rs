@@ -58,6 +58,8 @@ pub struct World {
     pub crossed_zero: bool,
     /// Whether the broker ever accepted a close while another of ours was still working the same way in the contract.
     pub doubled: bool,
+    /// Whether a stop was ever moved away from the market by a request of ours.
+    pub loosened: bool,
     /// Whether hubs are connected.
     pub user_hub_up: bool,
     pub market_hub_up: bool,
@@ -92,6 +94,7 @@ impl World {
             inputs: Vec::new(),
             crossed_zero: false,
             doubled: false,
+            loosened: false,
             user_hub_up: true,
             market_hub_up: true,
             crash_at: None,
@@ -195,6 +198,30 @@ impl World {
         order.id
     }
 
+    /// The trader places a stop of his own.
+    pub fn places_stop(&mut self, account_id: AccountId, contract: &str, side: Side, size: i64, at: &str) -> OrderId {
+        let placed =
+            order(self.broker.number(), account_id, contract, OrderType::Stop, side, size, OrderState::Working);
+        let mut draft = placed.into_draft();
+        draft.stop_price = Some(price(at));
+        let placed = Order::new(draft, &checks()).unwrap();
+        self.broker.account(account_id).orders.insert(placed.id, placed.clone());
+        self.plan(HUB_MS, Task::UserHub(Event::Order(placed.clone())));
+        placed.id
+    }
+
+    /// The stops of an account at the broker: contracts, side, size, price, whether it is ours.
+    pub fn stops(&self, account_id: AccountId) -> Vec<(String, Side, i64, String, bool)> {
+        let orders = self.broker.accounts[&account_id].orders.values();
+        orders
+            .filter(|order| order.order_type.is_stop())
+            .map(|order| {
+                let stop = order.stop_price.map(|stop| stop.to_string()).unwrap_or_default();
+                (order.contract_id.to_string(), order.side, order.size, stop, order.is_our_stop())
+            })
+            .collect()
+    }
+
     /// A realized P&L appears, as if a round turn had happened.
     pub fn realizes(&mut self, account_id: AccountId, pnl: &str) -> TradeId {
         let trade = trade(self.broker.number(), account_id, Some(pnl), self.now);
@@ -206,6 +233,7 @@ impl World {
     /// The market moves.
     pub fn quotes(&mut self, contract: &str, last: &str) {
         self.broker.prices.insert(id(contract), price(last));
+        self.trigger_stops(&id(contract));
         self.plan(HUB_MS, Task::MarketHub(Event::Quote(quote(contract, last, self.now))));
     }
 

@@ -1,5 +1,7 @@
 //! One row of each kind into its noun.
 
+use std::sync::Arc;
+
 use riskd_core::model::{
     Account, AccountDraft, AccountId, Contract, ContractDraft, ContractId, Invalid, Money, Noun, Order, OrderDraft,
     OrderId, OrderState, OrderType, Position, PositionDraft, PositionId, PositionType, Quote, QuoteDraft, Side, Trade,
@@ -115,6 +117,8 @@ struct OrderFields<'a> {
     fill_volume: Raw<'a>,
     #[serde(borrow)]
     filled_price: Raw<'a>,
+    #[serde(borrow)]
+    custom_tag: Raw<'a>,
 }
 
 pub(super) fn order(parser: &mut Parser, row: &str, context: &Context, deleted: bool) -> Result<Order, Invalid> {
@@ -161,6 +165,8 @@ pub(super) fn order(parser: &mut Parser, row: &str, context: &Context, deleted: 
         created_at: created_at.unwrap_or(context.now),
         updated_at: updated_at.or(time_when_silent(created_at, context)).unwrap_or(context.now),
         is_stop_loss: order_type.is_stop(),
+        // Whatever else stands there: no tag of ours.
+        custom_tag: read.text("custom_tag", fields.custom_tag).ok().flatten().map(Arc::from),
     };
     Order::new(draft, &checks)
 }

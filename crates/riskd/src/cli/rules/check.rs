@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     Ok(if all_armed { Exit::DONE } else { Exit::DEVIATIONS })
 }
 
-/// What the files alone can tell: a rule that this version does not have is never armed.
+/// What the files alone can tell: a rule of which nothing is switched on is never armed.
 fn loaded(context: &Context) -> Result<Vec<CheckedRule>, Failure> {
     let mut checked = Vec::new();
     for of in all_rules(context)? {
@@ -85,8 +85,8 @@ fn loaded(context: &Context) -> Result<Vec<CheckedRule>, Failure> {
             reason: reason.map(str::to_owned),
         };
         checked.extend(of.rules.set.rules().map(|armed| rule(armed.id().to_string(), armed.key(), None)));
-        let missing = of.rules.set.unavailable().iter();
-        checked.extend(missing.map(|(id, key)| rule(id.to_string(), key, Some("this version does not have it"))));
+        let idle = of.rules.set.idle().iter();
+        checked.extend(idle.map(|idle| rule(idle.rule_id.to_string(), idle.key, Some(idle.reason))));
     }
     Ok(checked)
 }

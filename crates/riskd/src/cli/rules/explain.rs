@@ -27,7 +27,7 @@ struct ExplainedRule {
     rule_id: String,
     rule: &'static str,
     available: bool,
-    sentence: Option<String>,
+    sentence: String,
 }
 
 impl Explained {
@@ -37,13 +37,13 @@ impl Explained {
             rule_id: rule.id().to_string(),
             rule: rule.key(),
             available: true,
-            sentence: Some(rule.sentence()),
+            sentence: rule.sentence(),
         });
-        let missing = set.unavailable().iter().map(|(rule_id, key)| ExplainedRule {
-            rule_id: rule_id.to_string(),
-            rule: key,
+        let idle = set.idle().iter().map(|idle| ExplainedRule {
+            rule_id: idle.rule_id.to_string(),
+            rule: idle.key,
             available: false,
-            sentence: None,
+            sentence: format!("NOT ARMED: {}", idle.reason),
         });
         let login = crate::config::AccountConfig::of_the_login(riskd_core::model::AccountId(1), String::new());
         let day = of.account.as_ref().unwrap_or(&login).trading_day_under(Some(&of.rules));
@@ -52,7 +52,7 @@ impl Explained {
             name: of.account.as_ref().map(|account| account.name.clone()),
             day_turns: format!("{} {}", day.reset_time().strftime("%H:%M"), day.timezone_name()),
             strict_mode: set.strict_mode(),
-            rules: available.chain(missing).collect(),
+            rules: available.chain(idle).collect(),
         }
     }
 }
@@ -73,9 +73,9 @@ pub(super) fn run(_args: &Args, context: &Context) -> Result<Exit, Failure> {
             output.line("  Strict mode: any breach closes everything and locks the account without end.");
         }
         for rule in &explained.rules {
-            match &rule.sentence {
-                Some(sentence) => output.line(format!("  {} {}: {sentence}", rule.rule_id, rule.rule)),
-                None => output.bad(format!("{} {}: NOT ARMED: this version does not have it", rule.rule_id, rule.rule)),
+            match rule.available {
+                true => output.line(format!("  {} {}: {}", rule.rule_id, rule.rule, rule.sentence)),
+                false => output.bad(format!("{} {}: {}", rule.rule_id, rule.rule, rule.sentence)),
             }
         }
     }

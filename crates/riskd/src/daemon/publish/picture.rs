@@ -210,13 +210,13 @@ impl Plate {
             sentence: rule.sentence(),
             not_armed: None,
         });
-        let missing = config.rules.unavailable().iter().map(|(rule_id, key)| RulePicture {
-            rule_id: *rule_id,
-            key,
+        let idle = config.rules.idle().iter().map(|idle| RulePicture {
+            rule_id: idle.rule_id,
+            key: idle.key,
             sentence: String::new(),
-            not_armed: Some("this version does not have it".to_owned()),
+            not_armed: Some(idle.reason.to_owned()),
         });
-        let mut rules: Vec<_> = armed.chain(missing).collect();
+        let mut rules: Vec<_> = armed.chain(idle).collect();
         rules.sort_by_key(|rule| rule.rule_id);
         Self { name, time_zone: config.day_clock.timezone_name().to_owned(), rules: rules.into() }
     }

@@ -17,6 +17,19 @@ impl World {
                 self.plan(FROM_BROKER_MS, Task::Input(Event::Contract(described)));
                 self.answer(FROM_BROKER_MS, request.id, Ok(()));
             }
+            (RequestKind::FindOrder { tag, .. }, Some(account_id)) => {
+                if self.broker.looks.front() == Some(&Look::Failed) {
+                    self.broker.looks.pop_front();
+                    return self.answer(FROM_BROKER_MS, request.id, Err(lost()));
+                }
+                let account = self.broker.account(account_id);
+                let all = account.orders.values().chain(&account.finished_stops);
+                let found = all.filter(|order| order.custom_tag.as_ref() == Some(tag)).cloned().collect::<Vec<_>>();
+                for order in found {
+                    self.plan(FROM_BROKER_MS, Task::Input(Event::Order(order)));
+                }
+                self.answer(FROM_BROKER_MS, request.id, Ok(()));
+            }
             (kind, Some(account_id)) => {
                 let outcome = self.broker.outcomes.pop_front().unwrap_or(Outcome::Done);
                 let done = match outcome {
@@ -55,7 +68,87 @@ impl World {
                 self.plan(HUB_MS, Task::UserHub(Event::Order(cancelled)));
                 Ok(())
             }
-            RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) => Ok(()),
+            RequestKind::PlaceStop { contract_id, side, size, stop_price, tag } => {
+                self.accept_stop(account_id, contract_id, *side, *size, *stop_price, tag)
+            }
+            RequestKind::MoveStop { order_id, size, stop_price, limit_price } => {
+                self.change_stop(account_id, *order_id, *size, *stop_price, *limit_price)
+            }
+            RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) | RequestKind::FindOrder { .. } => Ok(()),
+        }
+    }
+
+    fn accept_stop(
+        &mut self,
+        account_id: AccountId,
+        contract_id: &ContractId,
+        side: Side,
+        size: i64,
+        stop: Price,
+        tag: &std::sync::Arc<str>,
+    ) -> Result<(), RequestFailure> {
+        let last = self.broker.prices[contract_id];
+        let account = self.broker.account(account_id);
+        let is_used =
+            account.orders.values().chain(&account.finished_stops).any(|known| known.custom_tag.as_ref() == Some(tag));
+        if is_used || is_reached(side, stop, last) {
+            return Err(refused(2));
+        }
+        let number = self.broker.number();
+        let order = order(number, account_id, contract_id.as_str(), OrderType::Stop, side, size, OrderState::Working);
+        let mut draft = order.into_draft();
+        (draft.stop_price, draft.custom_tag) = (Some(stop), Some(tag.clone()));
+        (draft.created_at, draft.updated_at) = (self.now, self.now);
+        let working = Order::new(draft, &checks()).unwrap();
+        self.broker.account(account_id).orders.insert(working.id, working.clone());
+        self.plan(HUB_MS, Task::UserHub(Event::Order(working)));
+        Ok(())
+    }
+
+    fn change_stop(
+        &mut self,
+        account_id: AccountId,
+        order_id: OrderId,
+        size: Option<i64>,
+        stop: Option<Price>,
+        limit: Option<Price>,
+    ) -> Result<(), RequestFailure> {
+        let order = self.broker.account(account_id).orders.get(&order_id).cloned().ok_or_else(|| refused(2))?;
+        let mut draft = order.into_draft();
+        draft.size = size.unwrap_or(draft.size);
+        draft.stop_price = stop.or(draft.stop_price);
+        draft.limit_price = limit.or(draft.limit_price);
+        draft.updated_at = self.now;
+        let last = self.broker.prices[&draft.contract_id];
+        if draft.stop_price.is_some_and(|stop| is_reached(draft.side, stop, last)) {
+            return Err(refused(3));
+        }
+        let changed = Order::new(draft, &checks()).map_err(|_| refused(3))?;
+        let before = self.broker.account(account_id).orders.get(&order_id).and_then(|order| order.stop_price);
+        self.loosened |= match changed.side {
+            Side::Sell => changed.stop_price < before,
+            _ => changed.stop_price > before,
+        };
+        self.broker.account(account_id).orders.insert(order_id, changed.clone());
+        self.plan(HUB_MS, Task::UserHub(Event::Order(changed)));
+        Ok(())
+    }
+
+    /// Fills every stop of the contract that the price has reached.
+    pub(super) fn trigger_stops(&mut self, contract_id: &ContractId) {
+        let last = self.broker.prices[contract_id];
+        let is_due = |order: &&Order| {
+            order.contract_id == *contract_id
+                && order.state == OrderState::Working
+                && matches!(order.order_type, OrderType::Stop | OrderType::StopLimit)
+                && order.stop_price.is_some_and(|stop| is_reached(order.side, stop, last))
+        };
+        let accounts = self.broker.accounts.iter();
+        let due: Vec<(AccountId, OrderId)> = accounts
+            .flat_map(|(id, account)| account.orders.values().filter(is_due).map(|order| (*id, order.id)))
+            .collect();
+        for (account_id, order_id) in due {
+            self.fill(account_id, order_id);
         }
     }
 
@@ -104,6 +197,7 @@ impl World {
         let mut draft = order.clone().into_draft();
         (draft.state, draft.filled_size) = (OrderState::Filled, draft.size);
         let filled = Order::new(draft, &checks()).unwrap();
+        self.broker.account(account_id).finished_stops.extend(filled.is_our_stop().then(|| filled.clone()));
         self.plan(HUB_MS, Task::UserHub(Event::Order(filled)));
         for event in self.broker.fill(account_id, &order.contract_id, change, self.now) {
             self.plan(HUB_MS, Task::UserHub(event));
@@ -158,7 +252,12 @@ impl World {
 
 /// Whether the request changes anything at the broker.
 pub(super) fn acts(kind: &RequestKind) -> bool {
-    matches!(kind, RequestKind::ClosePosition(_) | RequestKind::ReducePosition { .. } | RequestKind::CancelOrder(_))
+    !matches!(kind, RequestKind::Snapshot { .. } | RequestKind::DescribeContract(_) | RequestKind::FindOrder { .. })
+}
+
+/// Whether a stop on this side is reached at the price.
+fn is_reached(side: Side, stop: Price, last: Price) -> bool {
+    if side == Side::Sell { last <= stop } else { last >= stop }
 }
 
 pub(super) fn refused(code: i32) -> RequestFailure {
