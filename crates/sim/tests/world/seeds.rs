@@ -40,4 +40,5 @@ fn a_close_of_a_position_that_was_turned_round_was_judged_beside_the_close_of_th
 #[test]
 fn a_lock_that_was_set_while_an_older_one_ended_was_forgotten() {
     play([119, 176, 230].into_iter().map(Plan::new));
+    play([Plan { stops: true, ..Plan::new(3_000_008) }].into_iter());
 }
