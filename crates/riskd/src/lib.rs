@@ -9,5 +9,6 @@ pub mod demo;
 pub mod failure;
 pub mod logging;
 pub mod output;
+pub mod reach;
 pub mod replay;
 pub mod tui;

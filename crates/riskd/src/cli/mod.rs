@@ -59,6 +59,7 @@ commands! {
 
 pub(crate) mod failures;
 mod pace;
+mod reach_options;
 mod remote;
 mod secret_input;
 mod state;

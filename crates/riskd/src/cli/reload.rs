@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Reloads them.
 pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let answer = args.remote.post("admin/reload", &json!({ "reason": args.reason }))?;
+    let answer = args.remote.post(context, "admin/reload", &json!({ "reason": args.reason }))?;
     context.output.json(&answer);
     let list = |key: &str| answer[key].as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::header::AUTHORIZATION;
-use reqwest::{StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Context;
+use super::reach_options::ReachOptions;
 use super::secret_input::{PasswordInput, ask};
 use crate::failure::{Failure, FailureKind};
+use crate::reach::Reach;
 
 /// How long one answer may take: a reload reads files, an unlock waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,9 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How the daemon is reached, and who asks.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RemoteOptions {
-    /// Where the daemon's API is
-    #[arg(long, value_name = "ADDRESS", default_value = "http://127.0.0.1:8765")]
-    url: String,
+    #[command(flatten)]
+    reach: ReachOptions,
     #[command(flatten)]
     password: PasswordInput,
 }
@@ -36,13 +38,21 @@ struct Problem {
 /// A session of an admin, for one command.
 pub(crate) struct Remote {
     http: reqwest::Client,
-    base: Url,
+    reach: Reach,
     token: SecretString,
 }
 
 impl RemoteOptions {
     /// Logs in, does one thing, logs out.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+    pub(crate) fn post(&self, context: &Context, path: &str, body: &Value) -> Result<Value, Failure> {
+        let (reach, _) = self.reach.reach(context)?;
+        if !reach.is_private() {
+            return Err(Failure::new(
+                FailureKind::Usage,
+                format!("{} is not encrypted: the password would travel in the open.", reach.address()),
+            )
+            .next("use https://, or a tunnel to the daemon's machine"));
+        }
         let password = match self.password.read()? {
             Some(password) => password,
             None => ask("Admin password: ")?,
@@ -52,7 +62,7 @@ impl RemoteOptions {
             Failure::new(FailureKind::Failed, format!("the program could not start its threads: {error}"))
         })?;
         runtime.block_on(async {
-            let remote = Remote::log_in(&self.url, &password).await?;
+            let remote = Remote::log_in(reach, &password).await?;
             let answer = remote.post(path, body).await;
             // The session ends by itself when this does not get through.
             let _ended = remote.post("admin/logout", &json!({})).await;
@@ -62,35 +72,11 @@ impl RemoteOptions {
 }
 
 impl Remote {
-    async fn log_in(url: &str, password: &SecretString) -> Result<Self, Failure> {
-        let wrong = |what: String| {
-            Failure::new(FailureKind::Usage, what)
-                .next("name the daemon's address, such as --url http://127.0.0.1:8765")
-        };
-        let base = Url::parse(url).map_err(|error| wrong(format!("{url:?} is not an address: {error}.")))?;
-        if !["http", "https"].contains(&base.scheme()) || !base.username().is_empty() || base.password().is_some() {
-            return Err(wrong(format!("{url:?} must begin with http:// or https://, and carry no user or password.")));
-        }
-        let is_here = match base.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if base.scheme() == "http" && !is_here {
-            return Err(Failure::new(
-                FailureKind::Usage,
-                format!("{url} is not encrypted: the password would travel in the open."),
-            )
-            .next("use https://, or a tunnel to the daemon's machine"));
-        }
-        let http = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?;
-        let remote = Self { http, base, token: SecretString::default() };
+    async fn log_in(reach: Reach, password: &SecretString) -> Result<Self, Failure> {
+        let failed = |error: String| Failure::new(FailureKind::Failed, error);
+        let http =
+            reach.http().map_err(failed)?.timeout(PATIENCE).build().map_err(|error| failed(error.to_string()))?;
+        let remote = Self { http, reach, token: SecretString::default() };
         let body = json!({ "password": password.expose_secret() });
         let answer = remote.post("admin/login?token=true", &body).await?;
         let token = answer["token"].as_str().map(SecretString::from);
@@ -99,8 +85,7 @@ impl Remote {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let address = self.base.join("/api/v1/").and_then(|base| base.join(path));
-        let address = address.map_err(|error| Failure::new(FailureKind::Usage, error.to_string()))?;
+        let address = format!("{}/api/v1/{path}", self.reach.address());
         let mut request = self.http.post(address).header("X-Riskd", "1").json(body);
         if !self.token.expose_secret().is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {}", self.token.expose_secret()));
@@ -116,7 +101,7 @@ impl Remote {
 
     fn unreachable(&self, error: reqwest::Error) -> Failure {
         let error = error.without_url();
-        Failure::new(FailureKind::Failed, format!("The daemon at {} cannot be reached: {error}.", self.base))
+        Failure::new(FailureKind::Failed, format!("The daemon at {} cannot be reached: {error}.", self.reach.address()))
             .meaning("It is not known whether it runs; nothing was changed by this command that it did not say.")
             .next("look at `riskd status`, and name its address with --url when it is another")
     }

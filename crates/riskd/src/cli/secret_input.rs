@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::config::refuse_what_others_can_read;
 use crate::failure::{Failure, FailureKind};
 
 /// More than any password, in bytes.
@@ -27,6 +28,7 @@ impl PasswordInput {
         let mut text = String::new();
         let (read, place) = match &self.password_file {
             Some(file) => {
+                refuse_what_others_can_read(file, "password")?;
                 let read = std::fs::File::open(file).and_then(|file| file.take(MOST_READ).read_to_string(&mut text));
                 (read, file.display().to_string())
             }

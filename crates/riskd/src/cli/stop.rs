@@ -22,7 +22,7 @@ pub struct Args {
 
 /// Stops it.
 pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let answer = args.remote.post("admin/stop", &json!({ "reason": args.reason }))?;
+    let answer = args.remote.post(context, "admin/stop", &json!({ "reason": args.reason }))?;
     context.output.json(&answer);
     context.output.done(answer["done"].as_str().unwrap_or("The daemon is stopping"));
     Ok(Exit::DONE)

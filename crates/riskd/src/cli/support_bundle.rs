@@ -12,10 +12,12 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Context;
+use super::reach_options::ReachOptions;
 use crate::alerts::Target;
 use crate::config::{ApiConfig, GatewayConfig, LoggingConfig, Surroundings, load_alerts};
 use crate::failure::{Exit, Failure, FailureKind};
 use crate::logging::without_secrets;
+use crate::reach::Reach;
 
 /// How long one of the commands may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,9 +47,8 @@ pub struct Args {
     /// File to write [default: riskd-support-TIME.tar.gz in the working folder]
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
-    /// Where the daemon's API is [default: as config/api.yaml says, or http://127.0.0.1:8765]
-    #[arg(long, value_name = "ADDRESS")]
-    url: Option<String>,
+    #[command(flatten)]
+    reach: ReachOptions,
 }
 
 /// Gathers, masks, packs.
@@ -55,12 +56,15 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let stamp = Timestamp::now().strftime("%Y%m%d_%H%M%S").to_string();
     let name = format!("riskd-support-{stamp}");
     let to = args.to.unwrap_or_else(|| PathBuf::from(format!("{name}.tar.gz")));
+    let daemon = match args.reach.reach(context) {
+        Ok((reach, token)) => Some(Daemon { reach, token }),
+        Err(failure) if args.reach.is_named() => return Err(failure),
+        // A config that cannot be used is what the bundle may be about.
+        Err(_) => None,
+    };
     let secrets = Secrets::known(context);
     let mut bundle = Bundle::create(&to, &name, secrets).map_err(|error| cannot_write(&to, &error))?;
-    // A config that cannot be used is what the bundle may be about.
-    let (url, token) = super::top::configured(context).unwrap_or_else(|_| ("http://127.0.0.1:8765".to_owned(), None));
-    let daemon = Daemon { url: args.url.unwrap_or(url), token };
-    let packed = pack(&mut bundle, &daemon, context).and_then(|()| bundle.finish());
+    let packed = pack(&mut bundle, daemon.as_ref(), context).and_then(|()| bundle.finish());
     if let Err(error) = packed {
         // Half a bundle helps nobody.
         let _in_vain = std::fs::remove_file(&to);
@@ -74,11 +78,11 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
 
 /// Where the daemon is asked.
 struct Daemon {
-    url: String,
+    reach: Reach,
     token: Option<SecretString>,
 }
 
-fn pack(bundle: &mut Bundle, daemon: &Daemon, context: &Context) -> std::io::Result<()> {
+fn pack(bundle: &mut Bundle, daemon: Option<&Daemon>, context: &Context) -> std::io::Result<()> {
     bundle.add("versions.txt", &versions())?;
     add_config(bundle, context)?;
     // Before the commands below write lines of their own.
@@ -97,7 +101,8 @@ fn pack(bundle: &mut Bundle, daemon: &Daemon, context: &Context) -> std::io::Res
         context.output.note(format!("riskd {}", words.join(" ")));
         bundle.add(file, &own_command(words, context))?;
     }
-    let (metrics, overview) = of_the_daemon(daemon);
+    let unknown = || ("not asked: the config cannot be used\n".to_owned(), "not asked\n".to_owned());
+    let (metrics, overview) = daemon.map_or_else(unknown, of_the_daemon);
     bundle.add("daemon/metrics.txt", &metrics)?;
     bundle.add("daemon/overview.json", &overview)
 }
@@ -268,10 +273,10 @@ fn end_of(path: &Path) -> std::io::Result<String> {
 /// Metrics and overview of a running daemon.
 fn of_the_daemon(daemon: &Daemon) -> (String, String) {
     let ask = async {
-        let http = reqwest::Client::builder().timeout(PATIENCE_WITH_THE_DAEMON).no_proxy().build();
+        let http = daemon.reach.http()?.timeout(PATIENCE_WITH_THE_DAEMON).build();
         let http = http.map_err(|error| error.to_string())?;
         let get = async |path: &str| -> String {
-            let mut request = http.get(format!("{}{path}", daemon.url.trim_end_matches('/')));
+            let mut request = http.get(format!("{}{path}", daemon.reach.address()));
             let of_environment = Surroundings::of_this_process().get("RISKD_TOKEN").map(SecretString::from);
             if let Some(token) = of_environment.as_ref().or(daemon.token.as_ref()) {
                 request = request.bearer_auth(token.expose_secret());

@@ -1,13 +1,13 @@
 //! `riskd top`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use secrecy::SecretString;
 
 use super::Context;
-use crate::config::{ApiConfig, Surroundings, read_token_file};
+use super::reach_options::ReachOptions;
+use crate::config::{Surroundings, read_token_file};
 use crate::failure::{Exit, Failure, FailureKind};
 use crate::tui::{self, Client, Tab};
 
@@ -18,11 +18,10 @@ const TOKEN_VARIABLE: &str = "RISKD_TOKEN";
 ///
 /// Asks the running daemon over its API; nothing can be changed from here. Keys: ? shows them all, q leaves.
 #[derive(Debug, clap::Args)]
-#[command(after_help = super::help("riskd top\nriskd top --once --tab log\nriskd top --url https://desk.example:8765 --token-file secrets/trader.token"))]
+#[command(after_help = super::help("riskd top\nriskd top --once --tab log\nriskd top --url https://desk.example:8765 --token-file secrets/trader.token --ca-file desk-ca.pem"))]
 pub struct Args {
-    /// Where the daemon's API is [default: as config/api.yaml says, or http://127.0.0.1:8765]
-    #[arg(long, value_name = "ADDRESS")]
-    url: Option<String>,
+    #[command(flatten)]
+    reach: ReachOptions,
     /// File with the trader's token, readable by you alone [default: RISKD_TOKEN, or as config/api.yaml says]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -69,15 +68,12 @@ impl First {
 /// Shows the dashboard until it is left.
 pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let of_environment = || Surroundings::of_this_process().get(TOKEN_VARIABLE).map(SecretString::from);
-    let (url, of_config) = match &args.url {
-        Some(url) => (url.clone(), None),
-        None => configured(context)?,
-    };
+    let (reach, of_config) = args.reach.reach(context)?;
     let token = match &args.token_file {
         Some(file) => Some(read_token_file(file)?),
         None => of_environment().or(of_config),
     };
-    let client = Client::new(&url, token).map_err(|error| Failure::new(FailureKind::Usage, error))?;
+    let client = Client::new(reach, token).map_err(|error| Failure::new(FailureKind::Usage, error))?;
     let failed = |error: String| Failure::new(FailureKind::Failed, error);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -96,19 +92,6 @@ pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     runtime.shutdown_background();
     shown.map_err(|error| failed(format!("The terminal cannot be used: {error}")))?;
     Ok(Exit::DONE)
-}
-
-/// Where the daemon of this config folder serves its API, and the token it wants.
-pub(super) fn configured(context: &Context) -> Result<(String, Option<SecretString>), Failure> {
-    let config = ApiConfig::load(&context.config)?;
-    let mut at = config.listen;
-    if at.ip().is_unspecified() {
-        // It listens everywhere, so here too.
-        let here = if at.is_ipv4() { IpAddr::from(Ipv4Addr::LOCALHOST) } else { IpAddr::from(Ipv6Addr::LOCALHOST) };
-        at.set_ip(here);
-    }
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
-    Ok((format!("{scheme}://{at}"), config.token))
 }
 
 async fn once(args: &Args, client: &Client, context: &Context) -> Result<Exit, Failure> {

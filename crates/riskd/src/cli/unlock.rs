@@ -26,7 +26,7 @@ pub struct Args {
 /// Unlocks it.
 pub fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let path = format!("admin/accounts/{}/unlock", args.account);
-    let answer = args.remote.post(&path, &json!({ "reason": args.reason }))?;
+    let answer = args.remote.post(context, &path, &json!({ "reason": args.reason }))?;
     context.output.json(&answer);
     context.output.done(format!("Account {} is unlocked", args.account));
     for lockout in answer["ended"].as_array().into_iter().flatten() {

@@ -32,4 +32,4 @@ pub use folder::ConfigFolder;
 pub use gateway::{ApiKeySource, GatewayConfig, known_firms};
 pub use logging::{LogFilesConfig, LoggingConfig};
 pub use rules::{ArmedRules, LoggingLevel, RiskConfig, load_risk_config, load_rules};
-pub use secret::{API_KEY_CREDENTIAL, API_KEY_VARIABLE, Surroundings, read_token_file};
+pub use secret::{API_KEY_CREDENTIAL, API_KEY_VARIABLE, Surroundings, read_token_file, refuse_what_others_can_read};

@@ -99,6 +99,16 @@ pub fn read_token_file(file: &Path) -> Result<SecretString, ConfigError> {
 
 /// A file with a secret must be its owner's alone: whoever reads the key can trade the account. `what` names the secret.
 pub(super) fn read_secret_file(file: &Path, what: &str) -> Result<SecretString, ConfigError> {
+    refuse_what_others_can_read(file, what)?;
+    read_text(file, what)
+}
+
+/// Refuses a file with a secret that others can read or change. What is not a file, a pipe for example, is let pass.
+///
+/// # Errors
+///
+/// When others can, or nobody can.
+pub fn refuse_what_others_can_read(file: &Path, what: &str) -> Result<(), ConfigError> {
     let metadata = std::fs::metadata(file)
         .map_err(|error| ConfigError::with_file(file, format!("the {what} file cannot be read: {error}")))?;
     let mode = metadata.permissions().mode() & 0o777;
@@ -106,7 +116,7 @@ pub(super) fn read_secret_file(file: &Path, what: &str) -> Result<SecretString, 
         let problem = format!("the {what} file can be read or changed by others (mode {mode:04o})");
         return Err(ConfigError::with_file(file, problem).advise(format!("run: chmod 600 '{}'", file.display())));
     }
-    read_text(file, what)
+    Ok(())
 }
 
 fn read_text(file: &Path, what: &str) -> Result<SecretString, ConfigError> {

@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
-use url::Url;
 
 use super::app::{Answer, Event, LOG_PAGE, Question};
 use super::wire::Overview;
+use crate::reach::Reach;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    base: Url,
+    reach: Reach,
     token: Option<SecretString>,
 }
 
@@ -52,34 +52,19 @@ struct Problem {
 }
 
 impl Client {
-    /// A client of the daemon at this address, `http://127.0.0.1:8765`.
+    /// A client of the daemon that is reached so.
     ///
     /// # Errors
     ///
-    /// When the address cannot be used.
-    pub fn new(address: &str, token: Option<SecretString>) -> Result<Self, String> {
-        let base = Url::parse(address).map_err(|error| format!("{address:?} is not an address: {error}"))?;
-        if !["http", "https"].contains(&base.scheme()) || base.host().is_none() {
-            return Err(format!("{address:?} must begin with http:// or https://"));
-        }
-        if !base.username().is_empty() || base.password().is_some() || base.query().is_some() {
-            return Err(
-                "the address must not carry a user, a password or a query: the token comes from a file".to_owned()
-            );
-        }
-        let http = reqwest::Client::builder()
-            .connect_timeout(PATIENCE)
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok(Self { http, base, token })
+    /// When the way cannot be used, in words.
+    pub fn new(reach: Reach, token: Option<SecretString>) -> Result<Self, String> {
+        let http = reach.http()?.connect_timeout(PATIENCE).timeout(PATIENCE).build();
+        Ok(Self { http: http.map_err(|error| error.to_string())?, reach, token })
     }
 
     /// Where the daemon is asked.
     pub fn address(&self) -> String {
-        self.base.as_str().trim_end_matches('/').to_owned()
+        self.reach.address()
     }
 
     /// How all is.
@@ -147,8 +132,8 @@ impl Client {
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION.as_str(), value);
         }
-        let connecting = tokio::time::timeout(PATIENCE, tokio_tungstenite::connect_async(request));
-        let (mut socket, _) = match connecting.await {
+        let connecting = tokio::time::timeout(PATIENCE, self.reach.stream(request));
+        let mut socket = match connecting.await {
             Ok(Ok(connected)) => connected,
             Ok(Err(SocketError::Http(answer))) => return Err(refusal(answer.status().as_u16())),
             Ok(Err(error)) => return Err(error.to_string()),
@@ -236,15 +221,6 @@ mod tests {
         assert_eq!(event_of(r#"{"type":"enforcement_action","account_id":1,"data":{}}"#), Some(Event::Happened));
         for text in [r#"{"type":"MarketQuote","data":{}}"#, "{", "", r#"{"type":"daemon_status","data":{}}"#] {
             assert_eq!(event_of(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn only_plain_addresses_are_taken() {
-        let _already_there = rustls::crypto::ring::default_provider().install_default();
-        assert_eq!(Client::new("http://127.0.0.1:8765/", None).unwrap().address(), "http://127.0.0.1:8765");
-        for address in ["", "127.0.0.1:8765", "ftp://h", "http://u:p@h", "http://h/?token=x", "unix:/x"] {
-            assert!(Client::new(address, None).is_err(), "{address}");
         }
     }
 }

@@ -9,6 +9,8 @@ use riskd::config::{ApiConfig, TlsFiles};
 use riskd::daemon::admin::administration;
 use riskd::daemon::publish::publishing;
 use riskd::daemon::{Phase, Stop};
+use riskd::reach::Reach;
+use riskd::tui::{Client, Event};
 use riskd_store::Clock;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -78,6 +80,18 @@ async fn encrypted_it_speaks_tls_and_nothing_else() {
     let answer = parse(&bytes);
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.header("strict-transport-security").starts_with("max-age="));
+    // The terminal's own client, its stream included, for whoever trusts the certificate.
+    let reach = Reach::to(&server.url()).unwrap();
+    let client = Client::new(reach.clone().trusting(&ground.path("secrets/certificate.pem")).unwrap(), None).unwrap();
+    let (events, mut told) = tokio::sync::mpsc::channel(8);
+    let following = tokio::spawn(client.follow(events));
+    for _ in 0..2 {
+        // The first is an answer, the second comes over the stream.
+        let event = within(told.recv()).await;
+        assert!(matches!(event, Some(Event::Overview(_))), "{event:?}");
+    }
+    following.abort();
+    assert!(Client::new(reach, None).unwrap().overview().await.is_err(), "a stranger's certificate");
     let mut plain = TcpStream::connect(server.address()).await.unwrap();
     let _refused_early = plain.write_all(&Ask::get("/healthz").bytes(server.address())).await;
     let mut bytes = Vec::new();

@@ -2,6 +2,7 @@
 //! database as Python's `sqlite3` reads it, never of the daemon.
 #![allow(clippy::unwrap_used)]
 
+mod admin_commands;
 mod alerts;
 mod broker_trouble;
 mod clock;

@@ -99,6 +99,7 @@ impl Drop for Copy {
 /// Reads a copy through: integrity, definitions, every row.
 pub(crate) fn examine(path: &Path, interrupt: &Interrupt, progress: &dyn Fn(u64)) -> Result<Found, StoreError> {
     let mut database = Database::open(path, Mode::Immutable)?;
+    database.use_large_cache().map_err(StoreError::sqlite("prepare the connection"))?;
     database.stop_on(interrupt)?;
     examine_open(&database, progress)
 }
@@ -106,6 +107,7 @@ pub(crate) fn examine(path: &Path, interrupt: &Interrupt, progress: &dyn Fn(u64)
 /// As [`examine`], and the gauge counts what runs.
 pub(crate) fn examine_and_count(path: &Path, interrupt: &Interrupt, gauge: &Gauge) -> Result<Found, StoreError> {
     let mut database = Database::open(path, Mode::Immutable)?;
+    database.use_large_cache().map_err(StoreError::sqlite("prepare the connection"))?;
     database.stop_on_and_count(interrupt, gauge)?;
     examine_open(&database, &|_| ())
 }

@@ -290,6 +290,8 @@ impl<'a> Run<'a> {
         self.gauge.begin(Step::Verification, check_work(self.database(), before));
         self.mended = plan.pieces().filter_map(|piece| piece.mends.clone()).collect();
         self.check_definitions(before)?;
+        // Not before: a sorter that keeps much in memory is the slower one.
+        self.database().use_large_cache().map_err(StoreError::sqlite("prepare the connection"))?;
         let (after, findings) = contents_and_integrity(self.database(), before)?;
         if findings.is_empty() { Ok(after) } else { Err(StoreError::Deviates { deviations: findings }) }
     }
