@@ -115,6 +115,7 @@ fn is_history(write: &Write) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use riskd_core::model::OrderId;
 
     use super::*;
