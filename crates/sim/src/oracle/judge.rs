@@ -296,14 +296,7 @@ impl Oracle {
         now: Timestamp,
     ) {
         let Some(judged) = self.accounts.get(&account_id) else { return };
-        let signed = judged.books.size(contract_id);
-        let held = signed.abs();
-        let against: i64 =
-            on_its_way.iter().filter(|close| close.signum() == -signed.signum()).map(|close| close.abs()).sum();
-        let size = size.unwrap_or(held);
-        if against > 0 && against + size > held {
-            let what =
-                format!("a close of {size} {contract_id} beside one of {against} that is on its way, of {held} held");
+        if let Err(what) = judged.books.closing(contract_id, size, on_its_way) {
             self.violation(now, Some(account_id), &what);
         }
     }
