@@ -7,7 +7,7 @@ use super::desk::{Context, Desk};
 use super::enforce::revise;
 use crate::model::{
     Account, AccountId, ContractId, EnforcementAction, EnforcementLogDraft, Invalid, Noun, Order, OrderId, OrderState,
-    Position, Quote,
+    Position, Quote, RuleId,
 };
 use crate::rules::{Goal, Trigger};
 use crate::state::{Funds, Markets};
@@ -74,8 +74,36 @@ impl Desk {
         Some(Trigger::Order(order_id))
     }
 
-    /// Takes over the broker's word of the account itself. Gives the trigger when anything is new.
-    pub(super) fn observe_account(&mut self, context: &mut Context<'_>, account: Account) -> Option<Trigger> {
+    /// Takes over the hub's word of the account itself.
+    pub(super) fn observe_account(&mut self, context: &mut Context<'_>, account: Account) {
+        self.take_balance(context, &account);
+        self.state.observe_account(account, context.at);
+        self.prove_that_trading_is_back(context.at);
+    }
+
+    /// Takes over the account as a look shows it.
+    pub(super) fn observe_account_in_a_look(
+        &mut self,
+        context: &mut Context<'_>,
+        account: Account,
+        asked_at: Timestamp,
+    ) {
+        self.take_balance(context, &account);
+        if !self.state.observe_account_in_a_look(account, asked_at) {
+            self.prove_that_trading_is_back(context.at);
+        }
+    }
+
+    /// A lockout that waits for the account to be allowed to trade again ends by a look, not by the hub's word alone: that
+    /// may be an old one, late or told twice.
+    fn prove_that_trading_is_back(&mut self, at: Timestamp) {
+        let waits = self.state.locks.is_latched(RuleId::AUTH_LOSS_GUARD, at);
+        if waits && self.state.may_trade() == Some(true) && !self.state.may_trade_for_certain() {
+            self.reconciliation.look_soon(at);
+        }
+    }
+
+    fn take_balance(&mut self, context: &mut Context<'_>, account: &Account) {
         if account.can_trade.is_none() {
             let account_id = Some(self.id());
             let invalid = Invalid::absent(Noun::Account, "can_trade", "counts as true while it is missing");
@@ -85,7 +113,6 @@ impl Desk {
             Some(funds) => funds.tell(account.balance, context.at),
             None => self.state.funds = Some(Funds::at(account.balance)),
         }
-        self.state.observe_account(account).then_some(Trigger::Account)
     }
 
     /// A rule that names symbols must know what a contract is called, though only an order stands in it.

@@ -80,7 +80,7 @@ impl Desk {
                 self.state.funds = None;
             }
             // Asked though nothing may be new: a lock that waits for this word is judged by it.
-            self.observe_account(context, account);
+            self.observe_account_in_a_look(context, account, snapshot.asked_at);
             triggers.push(Trigger::Account);
         }
         for invalid in snapshot.refused {

@@ -134,6 +134,8 @@ fn desk(
             locks,
             certain: false,
             could_trade_in_this_run: false,
+            may_trade_changed_at: None,
+            may_trade_is_proven: false,
             fills: UnseenFills::default(),
             trade_memory: TradeMemory::default(),
             looked_at: None,

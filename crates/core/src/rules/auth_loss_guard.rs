@@ -59,7 +59,7 @@ impl Rule for AuthLossGuard {
     }
 
     fn releases(&self, view: &AccountView<'_>) -> bool {
-        self.auto_unlock_on_restore && view.account.may_trade() == Some(true)
+        self.auto_unlock_on_restore && view.account.may_trade_for_certain()
     }
 
     fn sentence(&self) -> String {

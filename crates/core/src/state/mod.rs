@@ -59,6 +59,10 @@ pub struct AccountState {
     pub standing: Standing,
     /// Whether the broker let the account trade at some moment of this run.
     pub could_trade_in_this_run: bool,
+    /// When the user hub last said something else of `canTrade` than was known.
+    pub(crate) may_trade_changed_at: Option<Timestamp>,
+    /// Whether a look that was asked for since says the same.
+    pub(crate) may_trade_is_proven: bool,
     pub(crate) fills: UnseenFills,
     pub(crate) trade_memory: TradeMemory,
 }
@@ -80,12 +84,37 @@ impl AccountState {
         self.account.as_ref().map(|account| account.can_trade.unwrap_or(true))
     }
 
-    /// Takes over the broker's word of the account. Says whether anything is new.
-    pub(crate) fn observe_account(&mut self, account: Account) -> bool {
-        let is_new = self.account.as_ref() != Some(&account);
+    /// Whether the account may trade by a look at the broker's books. What a hub says carries no time: late, or told
+    /// twice, it may be old.
+    pub fn may_trade_for_certain(&self) -> bool {
+        self.may_trade_is_proven && self.may_trade() == Some(true)
+    }
+
+    /// Takes over the hub's word of the account.
+    pub(crate) fn observe_account(&mut self, account: Account, at: Timestamp) {
+        let before = self.may_trade();
+        self.take_account(account);
+        if self.may_trade() != before {
+            self.may_trade_changed_at = Some(at);
+            self.may_trade_is_proven = false;
+        }
+    }
+
+    /// Takes over the account as a look shows it. Says whether it stands: not where the hub has said something else of
+    /// `canTrade` since the look was asked for.
+    pub(crate) fn observe_account_in_a_look(&mut self, account: Account, asked_at: Timestamp) -> bool {
+        let is_overtaken = self.may_trade_changed_at.is_some_and(|changed_at| changed_at > asked_at);
+        if is_overtaken && self.may_trade() != Some(account.can_trade.unwrap_or(true)) {
+            return false;
+        }
+        self.take_account(account);
+        self.may_trade_is_proven |= !is_overtaken;
+        !is_overtaken
+    }
+
+    fn take_account(&mut self, account: Account) {
         self.account = Some(account);
         self.could_trade_in_this_run |= self.may_trade() == Some(true);
-        is_new
     }
 
     /// Takes over that a position changed, in every measure of what stood.

@@ -115,6 +115,23 @@ impl Probe {
         })))
     }
 
+    /// A look that shows the account, asked for at `asked_at` and answered now.
+    pub fn look_at_account(&mut self, account: Account, asked_at: Timestamp) -> Vec<Response> {
+        let state = self.engine.account(ALICE).unwrap();
+        let positions = state.book.positions().cloned().collect();
+        let orders = state.book.orders().cloned().collect();
+        self.feed(Event::Snapshot(Box::new(Snapshot {
+            account_id: ALICE,
+            asked_at,
+            account: Some(account),
+            positions,
+            orders,
+            trades: Vec::new(),
+            trades_since: Some(Timestamp::MAX),
+            refused: Vec::new(),
+        })))
+    }
+
     /// The broker tells the balance.
     pub fn balance(&mut self, balance: &str) -> Vec<Response> {
         let draft = AccountDraft {

@@ -7,10 +7,20 @@ use serde_json::json;
 use crate::build::*;
 use crate::probe::Probe;
 
-fn account(can_trade: Option<bool>) -> Event {
+fn row(can_trade: Option<bool>) -> Account {
     let draft =
         AccountDraft { id: ALICE, name: "Alice".to_owned(), balance: dollars("50000"), can_trade, simulated: true };
-    Event::Account(Account::new(draft).unwrap())
+    Account::new(draft).unwrap()
+}
+
+fn account(can_trade: Option<bool>) -> Event {
+    Event::Account(row(can_trade))
+}
+
+/// A look shows what the hub has said.
+fn look(probe: &mut Probe, can_trade: Option<bool>) {
+    let asked_at = after(probe.at, 1);
+    probe.look_at_account(row(can_trade), asked_at);
 }
 
 fn is_locked(probe: &Probe) -> bool {
@@ -45,6 +55,7 @@ fn an_account_that_may_not_trade_is_closed_and_locked_until_it_may() {
         for word in *words {
             rows.extend(probe.feed(account(*word)));
         }
+        look(&mut probe, words.last().copied().flatten());
         assert_eq!(is_locked(&probe), *locked, "{section} {words:?}");
         for row in &rows {
             assert_eq!(row.action, EnforcementAction::CloseAllAndLockout);
@@ -56,6 +67,35 @@ fn an_account_that_may_not_trade_is_closed_and_locked_until_it_may() {
     }
 }
 
+/// Hubs tell things late and twice, and what they say of an account carries no time.
+#[test]
+fn an_old_word_of_the_hub_does_not_end_the_lock() {
+    let mut probe = Probe::new(json!({"auth_loss_guard": {}}));
+    probe.feed(account(Some(true)));
+    let before = probe.at;
+    probe.feed(account(Some(false)));
+    let ends = |probe: &mut Probe| {
+        probe.feed(Event::LockoutCleared { account_id: ALICE });
+        !is_locked(probe)
+    };
+    // The first word once more.
+    probe.feed(account(Some(true)));
+    assert!(!ends(&mut probe));
+    // A look from before the lock, answered late.
+    probe.look_at_account(row(Some(true)), before);
+    assert!(!ends(&mut probe));
+    look(&mut probe, Some(false));
+    assert!(!ends(&mut probe));
+    // An old look does not take back what the hub has said since.
+    let asked_at = probe.at;
+    probe.feed(account(Some(true)));
+    probe.look_at_account(row(Some(false)), asked_at);
+    assert_eq!(probe.engine.account(ALICE).unwrap().may_trade(), Some(true));
+    assert!(!ends(&mut probe));
+    look(&mut probe, Some(true));
+    assert!(ends(&mut probe));
+}
+
 #[test]
 fn a_lock_by_another_rule_outlasts_the_return_of_trading() {
     let mut probe = Probe::new(json!({"auth_loss_guard": {}, "daily_realized_loss": {}}));
@@ -64,6 +104,7 @@ fn a_lock_by_another_rule_outlasts_the_return_of_trading() {
     let lockout = |probe: &Probe| probe.engine.account(ALICE).unwrap().locks.lockout().unwrap().clone();
     assert_eq!(lockout(&probe).locked_until, None, "the strictest stands");
     probe.feed(account(Some(true)));
+    look(&mut probe, Some(true));
     assert_eq!(lockout(&probe).rule_id, RuleId::DAILY_REALIZED_LOSS);
     assert_eq!(lockout(&probe).locked_until, Some("2026-03-10T21:00:00Z".parse().unwrap()));
 }

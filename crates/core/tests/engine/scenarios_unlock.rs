@@ -155,21 +155,23 @@ fn a_breach_during_an_unlock_outlasts_it() {
 #[test]
 fn the_end_of_one_cause_does_not_end_another() {
     let mut world = World::new(&[ALICE], json!({"daily_realized_loss": {}, "auth_loss_guard": {}}));
-    let account = |can_trade| {
+    let tell = |world: &mut World, can_trade| {
         let draft = AccountDraft { id: ALICE, name: String::new(), balance: Money::ZERO, can_trade, simulated: true };
-        Event::Account(Account::new(draft).unwrap())
+        let row = Account::new(draft).unwrap();
+        world.broker.account(ALICE).row = Some(row.clone());
+        world.feed(Event::Account(row));
     };
     world.realizes(ALICE, "-500");
     world.run(1_000);
-    world.feed(account(Some(false)));
+    tell(&mut world, Some(false));
     world.run(1_000);
     assert_eq!(world.disk.lockouts[&ALICE].locked_until, None);
-    world.feed(account(Some(true)));
+    tell(&mut world, Some(true));
     world.run(1_000);
     assert!(world.is_locked(ALICE));
     assert_eq!(world.disk.lockouts[&ALICE].rule_id, RuleId::DAILY_REALIZED_LOSS, "the row follows");
     // The other way round: the reset ends the loss, not what canTrade says.
-    world.feed(account(Some(false)));
+    tell(&mut world, Some(false));
     world.now = "2026-03-10T21:00:00Z".parse().unwrap();
     world.feed(Event::TimePassed);
     world.run(2_000);
@@ -177,7 +179,7 @@ fn the_end_of_one_cause_does_not_end_another() {
     assert_eq!(rules, [RuleId::AUTH_LOSS_GUARD]);
     // canTrade's return frees, once that is durable.
     world.clearings.push_back(false);
-    world.feed(account(Some(true)));
+    tell(&mut world, Some(true));
     world.run(500);
     assert!(world.is_locked(ALICE), "the disk refused");
     world.run(3_000);

@@ -73,7 +73,13 @@ impl Journal {
     }
 
     /// Hands over the writes of one step. Never waits; what comes back resolves when they are durable or have failed.
-    pub(super) fn submit(&mut self, writes: Vec<Write>) -> Durable {
+    ///
+    /// Nothing overtakes what is kept: until that is under way again, what belongs behind it is kept with it. Of the
+    /// taking back of a trade, done before the trade is on record, nothing would be left.
+    pub(super) fn submit(&mut self, mut writes: Vec<Write>) -> Durable {
+        if self.failing && !self.retry_under_way {
+            self.keep_in_order(writes.extract_if(.., |write| has_its_place(write)).collect());
+        }
         let (settled, durable) = oneshot::channel();
         let cleared = cleared_accounts(&writes);
         self.outstanding += 1;
@@ -112,7 +118,16 @@ impl Journal {
         }
         self.failing = true;
         self.retry_under_way &= !was_retry;
-        self.kept.extend(writes.into_iter().filter(is_history));
+        let mut history: VecDeque<Write> = writes.into_iter().filter(is_history).collect();
+        if was_retry {
+            // What was refused meanwhile is newer.
+            std::mem::swap(&mut self.kept, &mut history);
+        }
+        self.keep_in_order(history);
+    }
+
+    fn keep_in_order(&mut self, newer: VecDeque<Write>) {
+        self.kept.extend(newer);
         let excess = self.kept.len().saturating_sub(MOST_KEPT);
         if excess > 0 {
             warn!(rows = excess, "history that could not be written is let go");
@@ -169,6 +184,11 @@ impl Journal {
     }
 }
 
+/// Whether a write means something else before an older one than after it. A line of the audit goes with its batch.
+fn has_its_place(write: &Write) -> bool {
+    is_history(write) && !matches!(write, Write::AppendAudit(_))
+}
+
 /// Whether the engine's present state does not tell what this write says.
 fn is_history(write: &Write) -> bool {
     match write {
@@ -211,4 +231,40 @@ fn lockout_events(cleared: &[riskd_core::model::AccountId], durable: bool) -> Ve
             false => Event::LockoutNotCleared { account_id: *account_id },
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use riskd_core::model::OrderId;
+    use riskd_store::{Clock, Location, MigrateOptions, WriterOptions};
+
+    use super::*;
+
+    fn gone(number: i64) -> Write {
+        Write::RemoveOrder(OrderId(number))
+    }
+
+    #[test]
+    fn what_was_refused_is_written_again_in_the_order_in_which_it_happened() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed("2026-03-10T14:00:00Z".parse().unwrap());
+        let options = MigrateOptions { create_if_missing: true, ..MigrateOptions::new(clock.clone()) };
+        let location = Location::new(folder.path().join("state.db"));
+        let (database, _) = riskd_store::open(&location, &options, &riskd_store::nobody).unwrap();
+        let writer = Writer::open(database.path(), WriterOptions::new(clock)).unwrap();
+        let mut journal = Journal::new(writer, mpsc::unbounded_channel().0);
+        let failed = StoreError::WriterStopped;
+        journal.keep(vec![gone(1)], &failed, false);
+        let _durable = journal.submit(vec![gone(2)]);
+        assert_eq!(journal.kept, [gone(1), gone(2)], "nothing overtakes what is kept");
+        journal.retry(Vec::new);
+        assert_eq!(journal.kept, []);
+        // Behind a retry that is under way it is in its place; when both are refused, too.
+        let _durable = journal.submit(vec![gone(3)]);
+        assert_eq!(journal.kept, []);
+        journal.keep(vec![gone(3)], &failed, false);
+        journal.keep(vec![gone(1), gone(2)], &failed, true);
+        assert_eq!(journal.kept, [gone(1), gone(2), gone(3)]);
+    }
 }

@@ -140,6 +140,24 @@ impl Books {
         self.lots.get(contract_id).map_or(0, |lots| lots.iter().map(|(_, size)| size).sum())
     }
 
+    /// Says what is wrong with closing `size` contracts, or all, beside what closes on their way will still buy or sell.
+    pub(super) fn closing(
+        &self,
+        contract_id: &ContractId,
+        size: Option<i64>,
+        on_its_way: &[i64],
+    ) -> Result<(), String> {
+        let signed = self.size(contract_id);
+        let held = signed.abs();
+        let against: i64 =
+            on_its_way.iter().filter(|close| close.signum() == -signed.signum()).map(|close| close.abs()).sum();
+        let size = size.unwrap_or(held);
+        if against == 0 || against + size <= held {
+            return Ok(());
+        }
+        Err(format!("a close of {size} {contract_id} beside one of {against} that is on its way, of {held} held"))
+    }
+
     /// Every contract held, with its signed size.
     pub(super) fn holdings(&self) -> impl Iterator<Item = (&ContractId, i64)> {
         self.lots.iter().map(|(contract_id, lots)| (contract_id, lots.iter().map(|(_, size)| size).sum()))

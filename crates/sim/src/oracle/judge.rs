@@ -267,7 +267,7 @@ impl Oracle {
     /// The end of a lockout is durable.
     pub fn unlocked(&mut self, account_id: AccountId) {
         if let Some(judged) = self.accounts.get_mut(&account_id) {
-            judged.record.locked = None;
+            judged.record.unlocked();
         }
     }
 
@@ -279,6 +279,25 @@ impl Oracle {
         let may_repeat = matches!(lock, Some(Lasts::Pause { .. }));
         if let Err(what) = judged.record.row(log, goal, may_repeat) {
             self.violation(now, Some(log.account_id), &what);
+        }
+    }
+
+    /// The program closes `size` contracts of a position, or all. `on_its_way` is what its earlier closes will still buy
+    /// (or sell, negative).
+    ///
+    /// One for a position that somebody turned round meanwhile is on the side of the new position: together with the
+    /// close of that one it reverses nothing, and does not count.
+    pub fn closing(
+        &mut self,
+        account_id: AccountId,
+        contract_id: &ContractId,
+        size: Option<i64>,
+        on_its_way: &[i64],
+        now: Timestamp,
+    ) {
+        let Some(judged) = self.accounts.get(&account_id) else { return };
+        if let Err(what) = judged.books.closing(contract_id, size, on_its_way) {
+            self.violation(now, Some(account_id), &what);
         }
     }
 

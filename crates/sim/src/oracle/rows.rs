@@ -85,6 +85,8 @@ impl Locked {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Record {
     pub(super) locked: Option<Locked>,
+    /// Whether the lock's end is on its way to the disk. One that is set meanwhile does not end with it.
+    ending: bool,
     open: BTreeMap<EnforcementId, (EnforcementLog, Goal)>,
     looks: VecDeque<Seen>,
     pub(super) confirmed: u64,
@@ -105,6 +107,7 @@ impl Record {
     pub(super) fn lock(&mut self, lockout: &Lockout, may_trade_again: bool) -> Result<(), String> {
         let new = Locked::of(lockout);
         let before = self.locked.replace(new.clone());
+        self.ending = false;
         match before {
             Some(before) if !(new.outlasts(&before) || may_trade_again && before.is_for_auth_loss()) => {
                 Err(format!("a lock shortened: {before:?} became {new:?}"))
@@ -115,11 +118,19 @@ impl Record {
 
     /// A lockout's end is written down.
     pub(super) fn unlock(&mut self, at: Timestamp, may_trade_again: bool) -> Result<(), String> {
+        self.ending = true;
         match &self.locked {
             Some(locked) if may_trade_again && locked.is_for_auth_loss() => Ok(()),
             Some(Locked { until: Some(until), .. }) if *until <= at => Ok(()),
             Some(locked) => Err(format!("{locked:?} ended early, at {at}")),
             None => Err("a lockout ended that there was not".to_owned()),
+        }
+    }
+
+    /// The end of a lockout is durable.
+    pub(super) fn unlocked(&mut self) {
+        if std::mem::take(&mut self.ending) {
+            self.locked = None;
         }
     }
 
@@ -153,6 +164,7 @@ impl Record {
     /// The program died: what it had in mind is what the database remembers.
     pub(super) fn remember(&mut self, lockout: Option<&Lockout>, pending: Vec<(EnforcementLog, Goal)>) {
         self.locked = lockout.map(Locked::of);
+        self.ending = false;
         self.open = pending.into_iter().filter_map(|(log, goal)| Some((log.id?, (log, goal)))).collect();
         self.looks.clear();
     }

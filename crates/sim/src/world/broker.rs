@@ -192,18 +192,16 @@ impl World {
         let now = self.now;
         let outcome = match kind {
             RequestKind::ClosePosition(contract_id) => {
-                let held = self.exchange.signed_size(account_id, contract_id).abs();
                 let on_its_way = self.closing_now(life, account_id, contract_id);
                 let done = self.exchange.close(account_id, contract_id, now).map_err(|refusal| close_code(&refusal));
-                self.judge_close(account_id, contract_id, done.is_ok(), held, held, on_its_way);
+                self.judge_close(account_id, contract_id, done.is_ok(), None, &on_its_way);
                 done
             }
             RequestKind::ReducePosition { contract_id, size } => {
-                let held = self.exchange.signed_size(account_id, contract_id).abs();
                 let on_its_way = self.closing_now(life, account_id, contract_id);
                 let closed = self.exchange.close_part(account_id, contract_id, *size, now);
                 let done = closed.map_err(|refusal| close_code(&refusal));
-                self.judge_close(account_id, contract_id, done.is_ok(), held, *size, on_its_way);
+                self.judge_close(account_id, contract_id, done.is_ok(), Some(*size), &on_its_way);
                 done
             }
             RequestKind::CancelOrder(order_id) => {
@@ -235,8 +233,8 @@ impl World {
         outcome.or_else(refused)
     }
 
-    /// Contracts that orders of this life's closes will still close, as far as the program can see them.
-    fn closing_now(&self, life: u64, account_id: AccountId, contract_id: &ContractId) -> i64 {
+    /// What orders of this life's closes will still buy (or sell, negative), as far as the program can see them.
+    fn closing_now(&self, life: u64, account_id: AccountId, contract_id: &ContractId) -> Vec<i64> {
         let ours = |order_id: &OrderId| {
             self.our_closes
                 .get(order_id)
@@ -244,7 +242,7 @@ impl World {
         };
         let orders = self.exchange.living_orders(account_id);
         let closing = orders.iter().filter(|order| order.contract_id == *contract_id && ours(&order.id));
-        closing.map(|order| order.remaining()).sum()
+        closing.map(|order| if order.side == Side::Buy { order.remaining() } else { -order.remaining() }).collect()
     }
 
     fn judge_close(
@@ -252,17 +250,12 @@ impl World {
         account_id: AccountId,
         contract_id: &ContractId,
         accepted: bool,
-        held: i64,
-        size: i64,
-        on_its_way: i64,
+        size: Option<i64>,
+        on_its_way: &[i64],
     ) {
         // To a clock that is wrong by more than a market order may take, one on its way looks as if it hung.
-        let clock_is_right = self.clock.is_right(self.now);
-        if accepted && clock_is_right && on_its_way > 0 && on_its_way + size > held {
-            let what = format!(
-                "a close of {size} {contract_id} beside one of {on_its_way} that is on its way, of {held} held"
-            );
-            self.oracle.violation(self.now, Some(account_id), &what);
+        if accepted && self.clock.is_right(self.now) {
+            self.oracle.closing(account_id, contract_id, size, on_its_way, self.now);
         }
     }
 

@@ -34,7 +34,12 @@ impl Journal {
     }
 
     /// Takes the writes of a step, and the requests that wait for them. Gives the batch's number.
-    pub(super) fn submit(&mut self, writes: Vec<Write>, requests: Vec<Request>, is_retry: bool) -> u64 {
+    ///
+    /// Nothing overtakes what is kept: until that is under way again, what belongs behind it is kept with it.
+    pub(super) fn submit(&mut self, mut writes: Vec<Write>, requests: Vec<Request>, is_retry: bool) -> u64 {
+        if self.failing && !self.retry_under_way {
+            self.kept.extend(writes.extract_if(.., |write| has_its_place(write)));
+        }
         self.last_number += 1;
         self.waiting.push_back(Batch { number: self.last_number, writes, is_retry, requests });
         self.last_number
@@ -51,7 +56,14 @@ impl Journal {
         self.missed_since_retry |= !was_retry;
         self.failing = true;
         self.retry_under_way &= !was_retry;
-        self.kept.extend(writes.into_iter().filter(is_history));
+        let history: VecDeque<Write> = writes.into_iter().filter(is_history).collect();
+        if was_retry {
+            // What was refused meanwhile is newer.
+            let newer = std::mem::replace(&mut self.kept, history);
+            self.kept.extend(newer);
+        } else {
+            self.kept.extend(history);
+        }
     }
 
     /// What is to be written again now, when it is time for that: what was kept, then the engine's present state.
@@ -70,6 +82,11 @@ impl Journal {
         self.retry_under_way = false;
         self.failing = !self.kept.is_empty() || self.missed_since_retry;
     }
+}
+
+/// Whether a write means something else before an older one than after it. A line of the audit goes with its batch.
+fn has_its_place(write: &Write) -> bool {
+    is_history(write) && !matches!(write, Write::AppendAudit(_))
 }
 
 /// Whether the engine's present state does not tell what this write says.
@@ -93,5 +110,33 @@ fn is_history(write: &Write) -> bool {
         | Write::PutDailyPnl { .. }
         | Write::PutPosition(_)
         | Write::PutOrder(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use riskd_core::model::OrderId;
+
+    use super::*;
+
+    fn gone(number: i64) -> Write {
+        Write::RemoveOrder(OrderId(number))
+    }
+
+    #[test]
+    fn what_was_refused_is_written_again_in_the_order_in_which_it_happened() {
+        let mut journal = Journal::default();
+        journal.refused(vec![gone(1)], false);
+        journal.submit(vec![gone(2)], Vec::new(), false);
+        assert_eq!(journal.waiting[0].writes, [], "it overtook what is kept");
+        let again = journal.retry(Vec::new).unwrap();
+        assert_eq!(again, [gone(1), gone(2)]);
+        // Behind a retry that is under way it is in its place; when both are refused, too.
+        journal.submit(vec![gone(3)], Vec::new(), false);
+        assert_eq!(journal.waiting[1].writes, [gone(3)]);
+        journal.refused(vec![gone(3)], false);
+        journal.refused(again, true);
+        assert_eq!(journal.retry(Vec::new).unwrap(), [gone(1), gone(2), gone(3)]);
     }
 }

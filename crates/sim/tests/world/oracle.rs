@@ -211,6 +211,41 @@ fn a_locked_account_that_is_not_flat_is_found() {
 }
 
 #[test]
+fn a_lock_that_is_set_while_an_older_one_ends_stays() {
+    for again in [false, true] {
+        let mut scene = Scene::new(two_contracts(Some(Lasts::ToReset)));
+        scene.lock(1, Some(RESET));
+        scene.now = RESET.parse().unwrap();
+        scene.oracle.unlocking(ACCOUNT, scene.now, scene.now);
+        if again {
+            scene.lock(1, Some("2026-03-11T21:00:00Z"));
+        }
+        scene.oracle.unlocked(ACCOUNT);
+        scene.oracle.decided(ACCOUNT, RuleId::MAX_CONTRACTS, true, "a test", scene.now);
+        if again { scene.found_nothing() } else { scene.found("held a lock that there is not") }
+    }
+}
+
+#[test]
+fn a_close_beside_one_on_its_way_is_found_and_not_beside_one_for_the_other_side() {
+    // (contracts to close, what is on its way, wrong)
+    for (size, on_its_way, wrong) in [
+        (None, vec![], false),
+        (None, vec![-1], true),
+        (Some(2), vec![-1], false),
+        (Some(2), vec![-1, -1], true),
+        // For a short position that was turned round since.
+        (None, vec![1], false),
+        (Some(2), vec![1, -2], true),
+    ] {
+        let mut scene = Scene::new(two_contracts(None));
+        scene.buy(3);
+        scene.oracle.closing(ACCOUNT, &contract_id("MES").unwrap(), size, &on_its_way, scene.now);
+        if wrong { scene.found("that is on its way") } else { scene.found_nothing() }
+    }
+}
+
+#[test]
 fn a_second_row_and_a_row_confirmed_without_proof_are_found() {
     let mut scene = Scene::new(two_contracts(None));
     scene.row(1, Some(&FLAT));

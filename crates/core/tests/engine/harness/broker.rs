@@ -46,6 +46,8 @@ pub struct Held {
 
 #[derive(Debug, Clone, Default)]
 pub struct BrokerAccount {
+    /// What a look at everything shows of the account itself, where it shows that.
+    pub row: Option<Account>,
     pub positions: BTreeMap<ContractId, Held>,
     pub orders: BTreeMap<OrderId, Order>,
     pub trades: BTreeMap<TradeId, Trade>,

@@ -223,7 +223,7 @@ impl World {
         let mut snapshot = Snapshot {
             account_id,
             asked_at,
-            account: None,
+            account: since.and(self.broker.accounts[&account_id].row.clone()),
             positions: self.broker.positions(account_id),
             orders,
             trades: trades.cloned().collect(),
