@@ -12,7 +12,9 @@ use super::desk::{Context, Desk};
 use super::enforce::revise;
 use super::input::RequestFailure;
 use super::outbox::{Attempt, is_market_order_on_its_way};
-use crate::model::{ContractId, EnforcementStatus, Order, OrderId, Position, Timestamp, milliseconds_between, time_after_ms};
+use crate::model::{
+    ContractId, EnforcementStatus, Order, OrderId, Position, Timestamp, milliseconds_between, time_after_ms,
+};
 
 /// Waits before the first, second, … fresh look of an enforcement, in milliseconds; the last one repeats.
 const LOOK_AFTER_MS: [i64; 6] = [100, 250, 500, 1_000, 2_000, 5_000];
@@ -82,9 +84,8 @@ impl Desk {
     fn note_exits(&mut self, contract_id: &ContractId, at: Timestamp) {
         let book = &self.state.book;
         let Some(position) = book.position(contract_id) else { return };
-        let closes = |order: &&Order| {
-            order.reduces(position) && !order.is_our_stop() && !is_market_order_on_its_way(order, at)
-        };
+        let closes =
+            |order: &&Order| order.reduces(position) && !order.is_our_stop() && !is_market_order_on_its_way(order, at);
         let exits = book.orders().filter(closes).map(|order| order.id);
         self.outbox.exits.entry(contract_id.clone()).or_default().extend(exits);
     }

@@ -385,7 +385,8 @@ fn with_an_exit_and_an_entry(world: &mut World) -> (OrderId, OrderId) {
 
 #[test]
 fn what_would_have_closed_a_position_goes_with_it_and_what_opens_one_stays() {
-    let rules = json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
+    let rules =
+        json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
     let mut world = World::new(&[ALICE], rules);
     let (exit, entry) = with_an_exit_and_an_entry(&mut world);
     world.run(1_000);
@@ -401,7 +402,8 @@ fn what_would_have_closed_a_position_goes_with_it_and_what_opens_one_stays() {
 
 #[test]
 fn an_exit_is_cancelled_after_the_close_was_carried_out_and_no_earlier_and_once_where_that_is_refused() {
-    let rules = json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
+    let rules =
+        json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
     let mut world = World::new(&[ALICE], rules);
     let (exit, _) = with_an_exit_and_an_entry(&mut world);
     world.run(1_000);
@@ -416,7 +418,8 @@ fn an_exit_is_cancelled_after_the_close_was_carried_out_and_no_earlier_and_once_
 
 #[test]
 fn who_closes_by_hand_keeps_their_orders() {
-    let rules = json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
+    let rules =
+        json!({"daily_unrealized_loss": {"loss_limit": 100, "scope": "per_position", "action": "CLOSE_POSITION"}});
     let mut world = World::new(&[ALICE], rules);
     with_an_exit_and_an_entry(&mut world);
     world.run(1_000);
