@@ -53,10 +53,13 @@ fn figures(svg: &str) -> Vec<String> {
         0..=3 => text.to_owned(),
         length => format!("{},{}", &text[..length - 3], &text[length - 3..]),
     };
-    let milliseconds = p999.parse::<f64>().unwrap() / 1_000.0;
+    let slowest = match p999.parse::<f64>().unwrap() {
+        short if short < 1_000.0 => format!("{short:.1} µs"),
+        long => format!("{:.1} ms", long / 1_000.0),
+    };
     vec![
         format!("{} events", grouped(events)),
-        format!("median {median} µs, 99 % within {p99} µs, 99.9 % within {milliseconds:.1} ms"),
+        format!("median {median} µs, 99 % within {p99} µs, 99.9 % within {slowest}"),
         format!("| {asked}, of them {closed} to close |"),
     ]
 }
