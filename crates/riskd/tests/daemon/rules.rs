@@ -1,6 +1,8 @@
 //! Each rule, each way it can be told to act: flat or reduced at the exchange, locked or not, logged when it is done.
 
+use riskd_core::model::Side;
 use riskd_gateway::protocol::wire::Endpoint;
+use riskd_sim::exchange::OrderTicket;
 use riskd_sim::server::Topic;
 use serde_json::json;
 
@@ -116,4 +118,46 @@ impl Ground {
             assert_eq!(fills.count(), 2, "one fill in, one out: {:?}", self.controls().trades(TRADER));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_excess_of_one_instrument_is_closed_and_every_other_is_left_alone() {
+    let ground = Ground::new("rules:\n  max_contracts_per_instrument: {limits: {ES: 1, MES: 5}}\n").await;
+    let daemon = ground.watch().await;
+    ground.buy(TRADER, &mes(), 5);
+    ground.buy(NEIGHBOUR, &es(), 1);
+    ground.buy(TRADER, &es(), 3);
+    let held = |account, contract| ground.controls().exchange(|books| books.signed_size(account, &contract));
+    within(ground.controls().until(|controls| controls.exchange(|books| books.signed_size(TRADER, &es())) == 1)).await;
+    ground.until_log(TRADER, json!([confirmed("RULE-002", "REDUCE_TO_LIMIT")])).await;
+    assert_eq!(held(TRADER, mes()), 5);
+    assert_eq!(ground.lock(TRADER).await, json!([]));
+    assert_eq!(ground.interventions(TRADER).len(), 1, "{:?}", ground.interventions(TRADER));
+    assert_eq!(
+        (held(NEIGHBOUR, es()), ground.interventions(NEIGHBOUR), ground.log(NEIGHBOUR).await),
+        (1, vec![], json!([]))
+    );
+    daemon.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_profit_is_taken_at_its_target_and_what_would_have_closed_it_goes_too() {
+    let ground = Ground::new("rules:\n  max_unrealized_profit: {profit_target: 400}\n").await;
+    let daemon = ground.watch().await;
+    let entry = ground.rest_order(TRADER);
+    let exit = OrderTicket::limit(TRADER, es(), Side::Sell, 1, points("2700"));
+    let exit = ground.controls().place(exit).unwrap();
+    ground.buy(TRADER, &es(), 1);
+    within(ground.controls().until_subscribed(Topic::Quotes(es()))).await;
+    ground.until_rows("SELECT COUNT(*) FROM orders WHERE account_id = 1001", json!([[2]])).await;
+    ground.controls().tick(&es(), points("2660")).unwrap();
+    within(ground.controls().until_flat(TRADER)).await;
+    ground.until_log(TRADER, json!([confirmed("RULE-005", "CLOSE_POSITION")])).await;
+    ground.until_requested(Endpoint::CancelOrder, 1).await;
+    let standing = format!("SELECT id FROM orders WHERE account_id = 1001 AND id IN ({}, {})", entry.0, exit.0);
+    ground.until_rows(&standing, json!([[entry.0]])).await;
+    assert_eq!(ground.interventions(TRADER).len(), 2, "{:?}", ground.interventions(TRADER));
+    assert_eq!(ground.lock(TRADER).await, json!([]));
+    ground.assert_closed_once(TRADER);
+    daemon.end().await;
 }
